@@ -1,6 +1,6 @@
 """Reference benchmark for defenses against membership inference on text-to-image diffusion models.
 
-Importing the package loads nothing heavy and needs no network: the public names arrive on first use.
+Importing it loads nothing heavy and needs no network: the public names arrive on first use.
 """
 
 from __future__ import annotations

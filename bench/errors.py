@@ -52,5 +52,7 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Usage
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     near += [n for n in names if name and n.startswith(name) and n not in near]
-    tail = f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(names) or 'none'}"
+    tail = (
+        f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(names) or 'none'}"
+    )
     return UsageError(f"no {kind} named '{name}'; {tail}{' ' + hint if hint else ''}")

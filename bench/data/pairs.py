@@ -65,6 +65,6 @@ class Pairs:
         if isinstance(captions, Mapping):
             strange = set(captions) - set(self.ids)
             if strange:
-                raise ValueError(f"captions for unknown ids, e.g. {sorted(strange)[0]!r}")
+                raise ValueError(f"captions for unknown ids, e.g. {min(strange)!r}")
             captions = [captions.get(i, c) for i, c in zip(self.ids, self.captions, strict=True)]
         return replace(self, captions=tuple(captions))

@@ -1,0 +1,1 @@
+"""Rows, tables and boards: numbers in, text out."""

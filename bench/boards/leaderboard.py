@@ -1,0 +1,165 @@
+"""Boards: defenses ranked by the worst attack on them, attacks by what they find on all targets.
+
+One board for each (data, base, recipe, augmentation), since only those rows compare. Rows of
+recipes that are not for boards, and of checkpoints before the end, stay out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from bench.boards.rows import Figure, Row, collect
+from bench.boards.tables import Format, markdown, render
+
+SEEDS_OF_A_BOARD = 3
+
+
+@dataclass(frozen=True)
+class Board:
+    """The rows of one comparable group, as a data frame in rank order."""
+
+    name: str
+    title: str
+    defenses: pd.DataFrame
+    attacks: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def render(self, form: Format) -> str:
+        """Both tables for programs, or for eyes."""
+        both = {"defenses": self.defenses, "attacks": self.attacks}
+        records = [
+            {"board": self.name, "table": table, **_words(record)}
+            for table, frame in both.items()
+            for record in frame.to_dict("records")
+        ]
+        columns = list(dict.fromkeys(column for record in records for column in record))
+        return render([{c: r.get(c) for c in columns} for r in records], form, self.notes)
+
+    def markdown(self) -> str:
+        """The page: what was measured first, then the two rankings."""
+        parts = [f"# {escape(self.title)}", *map(escape, self.notes)]
+        parts += ["## Defenses, best first", _table(self.defenses)]
+        parts += ["## Attacks, strongest first", _table(self.attacks)]
+        return "\n\n".join(parts) + "\n"
+
+
+def _words(record: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in record.items()}
+
+
+def _table(frame: pd.DataFrame) -> str:
+    cells = [[escape(str(value)) for value in line] for line in frame.itertuples(index=False)]
+    return markdown(list(frame.columns), cells)
+
+
+def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
+    """The boards that a store's metrics records give."""
+    rows = collect((r["spec"]["params"]["cell"], r["result"]) for _, r in records)
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        card = row.card
+        if card["recipe"]["board"] and card["at"] is None and row.figure("tpr"):
+            key = (
+                card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
+                card["data_identity"], card["base_identity"],
+            )  # fmt: skip
+            groups.setdefault(key, []).append(row)
+    return [_board(key[:4], group) for key, group in groups.items()]
+
+
+def _board(key: tuple[str, ...], rows: list[Row]) -> Board:
+    data, base, recipe, augment = key
+    frame = pd.DataFrame([_figures(row) for row in rows])
+    title = f"{data}: base {base}, recipe {recipe}, augmentation {augment}"
+    name = "-".join(_slug(part) for part in (data, base, recipe, augment))
+    return Board(name, title, _defenses(frame), _attacks(frame), _notes(rows))
+
+
+def _slug(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.").lower() or "x"
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    tpr = row.figure("tpr")
+    loss, kid = row.utility("held_out_loss"), row.utility("kid_effnet")
+    return {
+        "defense": row.defense,
+        "attack": row.attack,
+        "tpr": _value(tpr),
+        "TPR@1%FPR": _percent(tpr),
+        "AUC": _percent(row.figure("auc")),
+        "auc": _value(row.figure("auc")),
+        "ASR": _percent(row.figure("asr")),
+        "KID": kid.text(1, 4) if kid else "",
+        "FD64": f"{row.mean('fd_effnet64'):.2f}",
+        "held-out loss": loss.text(1, 4) if loss else "",
+        "seeds": len(row.results),
+        "queries": next(iter(row.results.values()))["queries"]["queries_declared"] // sum(row.n),
+    }
+
+
+def _percent(figure: Figure | None) -> str:
+    return figure.text(100, 1) if figure else ""
+
+
+def _value(figure: Figure | None) -> float:
+    return figure.estimate.value if figure else float("nan")
+
+
+def _defenses(frame: pd.DataFrame) -> pd.DataFrame:
+    """One line a defense: its worst attack by TPR@1%FPR, then AUC; the least exposed first."""
+    worst = frame.sort_values(["tpr", "auc"], ascending=False).drop_duplicates("defense")
+    counts = frame.groupby("defense").size()
+    worst = worst.sort_values(["tpr", "auc"]).assign(attacks=lambda f: f.defense.map(counts))
+    shown = ["defense", "TPR@1%FPR", "AUC", "ASR", "attack", "attacks", "KID", "FD64",
+             "held-out loss", "seeds"]  # fmt: skip
+    return _ranked(worst[shown].rename(columns={"attack": "worst attack"}))
+
+
+def _attacks(frame: pd.DataFrame) -> pd.DataFrame:
+    """One line an attack: mean over the defenses that every attack was run on."""
+    defenses = frame.groupby("defense").attack.nunique()
+    common = defenses[defenses == frame.attack.nunique()].index
+    shared = frame[frame.defense.isin(common)]
+    means = shared.groupby("attack").agg(tpr=("tpr", "mean"), auc=("auc", "mean"),
+                                         queries=("queries", "first"))  # fmt: skip
+    means = means.sort_values(["tpr", "auc"], ascending=False).reset_index()
+    return _ranked(
+        pd.DataFrame(
+            {
+                "attack": means.attack,
+                "mean TPR@1%FPR": [f"{100 * x:.1f}" for x in means.tpr],
+                "mean AUC": [f"{100 * x:.1f}" for x in means.auc],
+                "queries": means.queries,
+                "targets": len(common),
+            }
+        )
+    )
+
+
+def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.reset_index(drop=True)
+    frame.insert(0, "rank", range(1, len(frame) + 1))
+    return frame
+
+
+def _notes(rows: list[Row]) -> tuple[str, ...]:
+    first = rows[0]
+    members, holdouts = first.n
+    few = min(len(row.results) for row in rows)
+    notes = [
+        f"Percentages; 95 % intervals within seeds; n = {members} members + {holdouts} hold-outs a "
+        "seed. Chance: AUC 50, ASR 50, TPR@1%FPR "
+        f"{100 * next(iter(first.results.values()))['attack']['tpr_null']:.2f}.",
+        "A defense stands by the worst of the attacks run on it (column `attacks`: how many). Rows "
+        "whose intervals overlap are not told apart by this board.",
+        "KID and FD64 are measured on EfficientNet-Lite0 features; they are no FID.",
+    ]
+    if few < SEEDS_OF_A_BOARD:
+        notes.append(f"Provisional: some rows have fewer than {SEEDS_OF_A_BOARD} seeds.")
+    return tuple(notes)

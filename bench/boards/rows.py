@@ -1,0 +1,85 @@
+"""Rows: one (data, base, recipe, defense, augmentation, attack, checkpoint) over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.specs import canonical
+from bench.stats.estimate import Estimate, mean_over_seeds
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over seeds with its interval, and the spread between seeds if there are several."""
+
+    estimate: Estimate
+    seed_sd: float | None
+
+    def text(self, scale: float = 1.0, digits: int = 3) -> str:
+        """`value [low, high]`."""
+        value, low, high = (f"{scale * x:.{digits}f}" for x in self.estimate[:3])
+        return f"{value} [{low}, {high}]"
+
+
+@dataclass
+class Row:
+    """All seeds of one combination, each with the result of its metrics stage."""
+
+    card: Mapping[str, Any]
+    results: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def defense(self) -> str:
+        return str(self.card["defense"]["label"])
+
+    @property
+    def attack(self) -> str:
+        return str(self.card["attack"]["label"])
+
+    @property
+    def epoch(self) -> int:
+        at = self.card["at"]
+        return int(self.card["recipe"]["epochs"] if at is None else at)
+
+    @property
+    def n(self) -> tuple[int, int]:
+        first = next(iter(self.results.values()))["attack"]
+        return first["members"], first["holdouts"]
+
+    def figure(self, name: str, of: str = "attack") -> Figure | None:
+        """`auc`, `asr` or `tpr` of the target (`attack`) or of the base (`base_control`)."""
+        found = [result[of][name] for result in self.results.values() if of in result]
+        if not found or any(value is None for value in found):
+            return None
+        mean = mean_over_seeds([Estimate(**value) for value in found])
+        return Figure(mean.estimate, mean.seed_sd)
+
+    def utility(self, name: str) -> Figure | None:
+        """A utility figure with an interval; between seeds the end points are averaged."""
+        found = [result["utility"].get(name) for result in self.results.values()]
+        if not found or any(value is None for value in found):
+            return None
+        parts = [Estimate(**value) for value in found]
+        # The reference pictures are the same for every seed, so the seeds' errors are not
+        # independent and the mean is not narrower than one of them.
+        value, low, high = (
+            sum(column) / len(parts)
+            for column in zip(*((p.value, p.low, p.high) for p in parts), strict=True)
+        )
+        return Figure(Estimate(value, low, high, "mean of ends"), None)
+
+    def mean(self, name: str) -> float:
+        """A plain utility figure, averaged over seeds."""
+        found = [float(result["utility"][name]) for result in self.results.values()]
+        return sum(found) / len(found)
+
+
+def collect(results: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[Row]:
+    """Groups (card, result) of metrics stages into rows, in order of first appearance."""
+    rows: dict[str, Row] = {}
+    for card, result in results:
+        key = canonical({k: v for k, v in card.items() if k != "seed"})
+        rows.setdefault(key, Row(card)).results[card["seed"]] = result
+    return list(rows.values())

@@ -1,0 +1,92 @@
+"""What a finished run prints: one line a row, and what an honest reader needs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.boards.rows import Figure, Row
+
+
+def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as they are printed: percentages with 95 % intervals."""
+    several = len({row.epoch for row in rows}) > 1
+    return [_record(row, several) for row in rows]
+
+
+def _record(row: Row, with_epoch: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {"defense": row.defense, "attack": row.attack}
+    if with_epoch:
+        record["epoch"] = row.epoch
+    record["TPR@1%FPR"] = _percent(row.figure("tpr")) or "refused (n < 437)"
+    record["AUC"] = _percent(row.figure("auc"))
+    record["ASR"] = _percent(row.figure("asr"))
+    control = row.figure("auc", "base_control")
+    record["base AUC"] = _percent(control) or "-"
+    kid = row.utility("kid_effnet")
+    record["KID"] = kid.text(digits=4) if kid else "-"
+    record["FD64"] = f"{row.mean('fd_effnet64'):.2f}"
+    loss = row.utility("held_out_loss")
+    record["held-out loss"] = loss.text(digits=4) if loss else "-"
+    record["seeds"] = len(row.results)
+    return record
+
+
+def _percent(figure: Figure | None) -> str:
+    return figure.text(scale=100, digits=1) if figure else ""
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Chance level, sample sizes, floors, and every reason to doubt the figures."""
+    first = rows[0]
+    result = next(iter(first.results.values()))
+    attack, utility = result["attack"], result["utility"]
+    floor = utility["kid_effnet_floor"]
+    lines = [
+        f"n = {first.n[0]} members + {first.n[1]} hold-outs a seed; chance: AUC 50, ASR 50, "
+        f"TPR@1%FPR {100 * attack['tpr_null']:.2f}. Intervals: 95 %.",
+        f"KID, FD64: {utility['n']} samples on EfficientNet-Lite0 features (not FID); real against "
+        f"real: KID {floor['value']:.4f} [{floor['low']:.4f}, {floor['high']:.4f}], "
+        f"FD64 {utility['fd_effnet64_floor']:.2f}.",
+    ]
+    if attack["tpr_quality"] == "warned":
+        lines.append("TPR@1%FPR is coarse below 2,500 a class: the interval says how coarse.")
+    if attack["tpr_quality"] == "refused":
+        lines.append("TPR@1%FPR is refused below 437 a class: no interval would exclude 0.")
+    if any(len(row.results) < 3 for row in rows):
+        lines.append(
+            "Fewer than three seeds: another training may move these figures (--seeds 0,1,2)."
+        )
+    if any(not row.card["recipe"]["board"] for row in rows):
+        lines.append(
+            f"Recipe '{first.card['recipe']['name']}' shows the path only: NOT for boards."
+        )
+    lines += _realised(rows)
+    return lines + _suspicions(rows)
+
+
+def _realised(rows: Sequence[Row]) -> list[str]:
+    """What each defense really did to the captions."""
+    told: dict[str, str] = {}
+    for row in rows:
+        training = next(iter(row.results.values()))["training"]
+        if training and training["notes"]:
+            facts = ", ".join(f"{k} {_short(v)}" for k, v in training["notes"].items())
+            told.setdefault(row.defense, f"{row.defense}: {facts}.")
+    return list(told.values())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _suspicions(rows: Sequence[Row]) -> list[str]:
+    found = []
+    for row in rows:
+        control = row.figure("auc", "base_control")
+        if control and not control.estimate.low <= 0.5 <= control.estimate.high:
+            found.append(
+                f"WARNING {row.defense}/{row.attack}: the base model, which saw no pair, gives AUC "
+                f"{control.text(100, 1)}: the split itself separates members from hold-outs."
+            )
+    return found

@@ -1,0 +1,73 @@
+"""The `bench` command: verbs, exit codes, and errors as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from bench import __version__
+from bench.cli import doctor, leaderboard, listing, run
+from bench.errors import INTERRUPTED, BenchError, UsageError
+
+app = typer.Typer(
+    name="bench",
+    help="Defenses against membership inference on text-to-image diffusion models, measured.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it and leave."),
+    ] = False,
+) -> None:
+    """Defenses against membership inference on text-to-image diffusion models, measured.
+
+    Data on stdout, progress on stderr. Exit codes: 0 done, 1 a cell failed, 2 usage, 3 validation,
+    4 an asset is missing, 5 disk or memory spent (resumable), 130 interrupted (resumable).
+    """
+
+
+for command in (run.run, run.plan, run.resume, leaderboard.leaderboard, doctor.doctor):
+    app.command()(command)
+app.command("list")(listing.list_)
+app.command()(listing.show)
+
+
+def _said(error: Exception) -> str:
+    told = getattr(error, "format_message", None)
+    return str(told() if told else error).rstrip(".")
+
+
+def main() -> None:
+    """Runs the command; every foreseen failure ends in one line and its exit code."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        # Not standalone: typer would turn an interrupt into exit code 1.
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:  # unknown option, missing value
+        print(f"error: {_said(error)} (`bench --help` shows what there is)", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; run the same command again, or `bench resume`", file=sys.stderr)
+        # Not sys.exit: a worker thread in the middle of a stage must not hold the process back.
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left
+        os._exit(0)

@@ -1,0 +1,44 @@
+"""`bench leaderboard`: ranked Markdown from what the store holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from bench.cli import options as o
+from bench.errors import UsageError
+
+
+def leaderboard(
+    out: Annotated[Path, typer.Option(help="Folder for the Markdown files.")] = Path(
+        "leaderboards"
+    ),
+    store: o.StoreDir = None,
+    form: o.Form = "md",
+) -> None:
+    """Rank the defenses and attacks of the store; writes one Markdown file a data set.
+
+    With --format table, json or csv the boards go to stdout and nothing is written.
+    """
+    from bench.boards.leaderboard import boards
+    from bench.store import Store, clear_disk_errors, default_root, write_atomic
+
+    form = o.form(form)
+    place = Store((store or default_root()).expanduser().resolve())
+    made = boards(place.records("metrics"))
+    if not made:
+        raise UsageError(
+            f"no rows to rank in {place.root}; `bench run` makes them (not --preset quick)"
+        )
+    for board in made:
+        if form != "md":
+            print(board.render(cast(Any, form)))
+            continue
+        with clear_disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomic(out / f"{board.name}.md", board.markdown().encode())
+        print(out / f"{board.name}.md", file=sys.stderr)
+        print(board.markdown())

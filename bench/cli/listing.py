@@ -1,0 +1,138 @@
+"""`bench list` and `bench show`: what there is, and the card of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from bench.cli import options as o
+from bench.errors import unknown
+
+if TYPE_CHECKING:
+    from bench.plugins import Plugin
+
+KINDS = ("attacks", "defenses", "data", "bases", "recipes", "runs")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help=", ".join(KINDS) + ".")],
+    plugins: o.Plugins = None,
+    store: o.StoreDir = None,
+    form: o.Form = "table",
+) -> None:
+    """List attacks, defenses, data sets, bases, recipes or runs."""
+    from bench.boards.tables import render
+
+    if what not in KINDS:
+        raise unknown("thing to list", what, KINDS)
+    form = o.form(form)
+    if what in ("attacks", "defenses"):
+        records = _plugins(what[:-1], plugins or [])
+    elif what == "runs":
+        records = _runs(store)
+    else:
+        records = {"data": _data, "bases": _bases, "recipes": _recipes}[what]()
+    print(render(records, cast(Any, form)) if records else f"no {what} yet")
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="An attack, a defense or a recipe.")],
+    plugins: o.Plugins = None,
+    source: Annotated[bool, typer.Option("--source", help="Print its source file too.")] = False,
+) -> None:
+    """The card of an attack, a defense or a recipe: paper, parameters, cost, access."""
+    from bench.plugins import discover
+    from bench.training.recipe import RECIPES
+
+    found = [p for kind in ("attack", "defense") for p in discover(cast(Any, kind), plugins or [])]
+    known = [plugin.name for plugin in found] + list(RECIPES)
+    if name not in known:
+        raise unknown("attack, defense or recipe", name, known)
+    for plugin in (p for p in found if p.name == name):
+        print(_card(plugin))
+        if source:
+            print(plugin.path.read_text(encoding="utf-8"))
+    if name in RECIPES:
+        for field, value in RECIPES[name].model_dump().items():
+            print(f"{field:14} {value}")
+
+
+def _plugins(kind: str, folders: list[Path]) -> list[dict[str, Any]]:
+    from bench.plugins import discover
+
+    return [
+        {
+            "name": plugin.name,
+            "status": "broken" if plugin.error else "ok",
+            "origin": "shipped" if plugin.shipped else str(plugin.path),
+            "what": plugin.summary,
+        }
+        for plugin in discover(cast(Any, kind), folders)
+    ]
+
+
+def _data() -> list[dict[str, Any]]:
+    from bench.data.sources import list_sources
+
+    return [
+        {"name": s.name, "pairs": s.pairs or "", "licence": s.licence, "what": s.about}
+        for s in list_sources()
+    ]
+
+
+def _bases() -> list[dict[str, Any]]:
+    from bench.models.base import EMBEDDED
+
+    return [
+        {"name": EMBEDDED, "what": "embedded latent diffusion model, 32x32 pixels"},
+        {"name": "PATH", "what": "any Stable-Diffusion-shaped folder in the diffusers format"},
+    ]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    from bench.training.recipe import RECIPES, SUMMARIES
+
+    return [
+        {"name": name, "epochs": r.epochs, "batch": r.batch, "lr": r.lr, "what": SUMMARIES[name]}
+        for name, r in RECIPES.items()
+    ]
+
+
+def _runs(folder: Path | None) -> list[dict[str, Any]]:
+    from bench.runs import saved
+    from bench.store import Store, default_root
+
+    store = Store((folder or default_root()).expanduser().resolve())
+    return [
+        {
+            "run": run.id,
+            "asked": run.asked,
+            "done": f"{run.finished(store)}/{len(run.metrics)}",
+            "defenses": " ".join(run.request.defenses),
+            "attacks": " ".join(run.request.attacks),
+            "data": run.request.data,
+            "seeds": ",".join(map(str, run.request.seeds)),
+        }
+        for run in saved(store)
+    ]
+
+
+def _card(plugin: Plugin) -> str:
+    from inspect import cleandoc
+
+    lines = [f"{plugin.kind} {plugin.name}  ({plugin.path})"]
+    if plugin.cls is None:
+        return "\n".join([*lines, f"cannot be loaded: {plugin.error}"])
+    lines += [cleandoc(plugin.cls.__doc__ or ""), ""]
+    if plugin.kind == "attack":
+        made = plugin.cls()
+        lines.append(
+            f"access {made.access}; needs {', '.join(sorted(made.needs))}; "
+            f"{made.queries} queries a pair"
+        )
+    if paper := getattr(plugin.cls, "paper", ""):
+        lines.append(f"paper  {paper}")
+    lines += [f"param  {name}: {hint} = {value!r}" for name, hint, value in plugin.params()]
+    return "\n".join(lines)

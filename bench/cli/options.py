@@ -1,0 +1,73 @@
+"""Options that several verbs share, with one help text each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import UsageError
+
+Defenses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--defense", "-d", help="Name, name[param=value,...] or ./file.py; repeatable; 'all'."
+    ),
+]
+Attacks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attack", "-a", help="Name, name[param=value,...] or ./file.py; repeatable; 'all'."
+    ),
+]
+Data = Annotated[str, typer.Option(help="tiles, scenes, or folder:PATH with metadata.jsonl.")]
+BaseModel = Annotated[
+    str, typer.Option("--base", help="mini-sd, or the path of a Stable-Diffusion-shaped folder.")
+]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="Training recipe (`bench list recipes`).")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="quick: a smaller recipe and 64 samples, to see the path; never ranked."),
+]
+Augmentation = Annotated[str, typer.Option("--augment", help="default (crop + flip) or none.")]
+Seeds = Annotated[str, typer.Option(help="Run seeds, e.g. 0,1,2; each has a split of its own.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        help="Attack after these epochs, e.g. 0,10,40,80; 0 is the base. Default: the end."
+    ),
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="BENCH_STORE", help="Where results are kept (a cache folder)."),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugins", help="Folder with your own attacks and defenses; repeatable."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")
+]
+Form = Annotated[str, typer.Option("--format", help="table, md, json or csv.")]
+
+
+def numbers(text: str | None, option: str) -> list[int]:
+    """`0,1,2` as whole numbers without repeats."""
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"{option} {text}: write whole numbers with commas between, e.g. 0,1,2")
+    return list(dict.fromkeys(int(part) for part in parts))
+
+
+def form(text: str) -> str:
+    """A known output format."""
+    from bench.errors import unknown
+
+    if text not in ("table", "md", "json", "csv"):
+        raise unknown("format", text, ["table", "md", "json", "csv"])
+    return text

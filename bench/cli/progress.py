@@ -1,0 +1,140 @@
+"""Progress on stderr: a live display on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from bench.pipeline import label
+from bench.specs import Stage
+from bench.store import Store
+
+LINE_SECONDS = 30.0
+
+
+class Display(AbstractContextManager["Display"]):
+    """Watches running stages through the progress files that their workers write."""
+
+    def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
+        self._store, self._total = store, len(stages)
+        self._running: dict[str, tuple[Stage, float]] = {}
+        self._done = 0
+        self._lined = time.monotonic()
+        self._live: Any = _live() if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line above whatever is drawn."""
+        if self._live:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def started(self, stage: Stage) -> None:
+        self._running[stage.key] = (stage, time.monotonic())
+        if self._live:
+            self._live.add_task(label(stage), total=None, id_=stage.key)
+
+    def finished(self, stage: Stage, seconds: float) -> None:
+        self._forget(stage)
+        self._done += 1
+        self.say(f"[{self._done}/{self._total}] {label(stage)}: {_clock(seconds)}")
+
+    def failed(self, stage: Stage, error: str) -> None:
+        self._forget(stage)
+        self.say(f"failed: {label(stage)}")
+
+    def tick(self) -> None:
+        """Reads the progress files; called about twice a second."""
+        if self._live:
+            for key in self._running:
+                self._live.move(key, self._state(key))
+        elif time.monotonic() - self._lined > LINE_SECONDS:
+            self._lined = time.monotonic()
+            self.say("; ".join(self._line(stage, began) for stage, began in self._running.values()))
+
+    def _forget(self, stage: Stage) -> None:
+        self._running.pop(stage.key, None)
+        if self._live:
+            self._live.drop(stage.key)
+
+    def _state(self, key: str) -> dict[str, Any]:
+        try:
+            text = (self._store.work(key) / "progress.json").read_text(encoding="utf-8")
+            state: dict[str, Any] = json.loads(text)
+        except (OSError, ValueError):
+            return {}
+        return state
+
+    def _line(self, stage: Stage, began: float) -> str:
+        state = self._state(stage.key)
+        if not state:
+            return label(stage)
+        done, total = state["done"], state["total"]
+        left = (time.monotonic() - began) * (total - done) / max(done, 1)
+        return f"{label(stage)}: {done}/{total} {state['unit']}, about {_clock(left)} left"
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def _live() -> Any:
+    """rich's progress bars, with tasks addressed by key."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    class Bars(Progress):
+        """Progress bars of the running stages."""
+
+        keys: dict[str, Any]
+
+        def add_task(self, *args: Any, id_: str = "", **kwargs: Any) -> Any:
+            task = super().add_task(*args, unit="", **kwargs)
+            self.keys = {**getattr(self, "keys", {}), id_: task}
+            return task
+
+        def move(self, key: str, state: dict[str, Any]) -> None:
+            if state:
+                unit = f"{state['done']}/{state['total']} {state['unit']}"
+                self.update(
+                    self.keys[key], completed=state["done"], total=state["total"], unit=unit
+                )
+
+        def drop(self, key: str) -> None:
+            self.remove_task(self.keys.pop(key))
+
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[unit]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

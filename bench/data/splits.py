@@ -1,0 +1,222 @@
+"""Splits whose sides differ by chance alone.
+
+The unit is the cluster: pairs that share a caption, or its sentences, or whose pictures are near
+duplicates. A cluster stays on one side, or what an attack "recognises" in a hold-out would be its
+twin among the members. Clusters are dealt in random order to sides drawn in proportion to the
+room they have left, so that members and hold-outs are exchangeable: no rule treats them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from bisect import bisect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.pairs import Pairs
+from bench.errors import UsageError, ValidationError
+from bench.rng import generator
+
+MINIMUM = 60
+"""Fewer pairs than this cannot be split into six parts that mean anything."""
+Cluster = tuple[str, ...]
+
+
+def _count(groups: Sequence[Cluster]) -> str:
+    return (
+        f"{sum(map(len, groups))} pairs in {len(groups)} clusters that share a caption or a "
+        f"picture (the largest has {max(map(len, groups), default=0)})"
+    )
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """How many pairs each part of a split holds."""
+
+    members: int = 500
+    holdouts: int = 500
+    shadow_members: int = 500
+    shadow_holdouts: int = 500
+    reference: int = 350
+    auxiliary: int = 350
+
+    def __post_init__(self) -> None:
+        for part, size in asdict(self).items():
+            if size < 1:
+                raise UsageError(f"every part of a split needs a pair, {part} was given {size}")
+
+    @classmethod
+    def scaled(cls, n: int) -> Self:
+        """The default proportions for n pairs; those of `tiles` at its 2,735."""
+        return cls(**{part: size * n // 2735 for part, size in asdict(cls()).items()})
+
+    @classmethod
+    def fitting(cls, groups: Sequence[Cluster]) -> Self:
+        """Sizes that can be dealt from these clusters, whatever the seed.
+
+        Six parts lose at most the largest cluster less one each; single pairs make up for it.
+        """
+        n, largest = sum(map(len, groups)), max(map(len, groups), default=0)
+        n -= max(0, 6 * (largest - 1) - sum(len(group) == 1 for group in groups))
+        if n < MINIMUM:
+            raise ValidationError(
+                f"too few pairs to split: {_count(groups)}; at least {MINIMUM} different ones are "
+                "needed: add pictures or remove repeats"
+            )
+        return cls.scaled(n)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Six ordered lists of ids without overlap, and their hash.
+
+    `reference` and `auxiliary` belong to the data set and are the same for every seed; the other
+    four are dealt anew for each seed from one pool.
+    """
+
+    members: tuple[str, ...]
+    holdouts: tuple[str, ...]
+    shadow_members: tuple[str, ...]
+    shadow_holdouts: tuple[str, ...]
+    reference: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the ordered id lists."""
+        lines = [f"{part}\x1f{chr(31).join(ids)}\n" for part, ids in asdict(self).items()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def make_split(pairs: Pairs, identity: str, seed: int, sizes: SplitSizes | None = None) -> Split:
+    """The split of this data for this seed, a function of its arguments only."""
+    everything = clusters(pairs)
+    wanted = asdict(sizes or SplitSizes.fitting(everything))
+    fixed = {part: wanted.pop(part) for part in ("reference", "auxiliary")}
+    rest, parts = deal(everything, fixed, generator("split", identity, "fixed"))
+    _, drawn = deal(rest, wanted, generator("split", identity, "seed", seed))
+    return Split(**{part: tuple(ids) for part, ids in (parts | drawn).items()})
+
+
+def deal(
+    groups: Sequence[Cluster], sizes: Mapping[str, int], rng: np.random.Generator
+) -> tuple[list[Cluster], dict[str, list[str]]]:
+    """Clusters that no part touched, and the parts, filled to exactly these sizes.
+
+    A cluster goes whole to a part drawn in proportion to its room among those that can take it.
+    Where that leaves gaps, the large ones go first; where even that does, a cluster is cut, and
+    what is cut off belongs to no part at all.
+    """
+    order = [groups[i] for i in rng.permutation(len(groups))]
+    unused, parts = _fill(order, sizes, rng)
+    if any(len(parts[name]) < size for name, size in sizes.items()):
+        unused, parts = _fill(sorted(order, key=len, reverse=True), sizes, rng)
+    for name, size in sizes.items():
+        gap = size - len(parts[name])
+        if gap and not unused:
+            wanted = ", ".join(f"{part} {n}" for part, n in sizes.items())
+            raise ValidationError(
+                f"cannot fill {wanted} from {_count(groups)}; ask for a smaller split"
+            )
+        if gap:
+            smallest = min(unused, key=len)
+            unused.remove(smallest)
+            parts[name].extend(smallest[:gap])
+    return unused, parts
+
+
+def _fill(
+    order: Iterable[Cluster], sizes: Mapping[str, int], rng: np.random.Generator
+) -> tuple[list[Cluster], dict[str, list[str]]]:
+    parts: dict[str, list[str]] = {name: [] for name in sizes}
+    room = dict(sizes)
+    unused = []
+    for cluster in order:
+        able = [name for name in room if room[name] >= len(cluster)]
+        if not able:
+            unused.append(cluster)
+            continue
+        reach = list(accumulate(room[name] for name in able))
+        name = able[bisect(reach, rng.random() * reach[-1])]
+        parts[name].extend(cluster)
+        room[name] -= len(cluster)
+    return unused, parts
+
+
+@lru_cache(maxsize=2)
+def clusters(pairs: Pairs) -> tuple[Cluster, ...]:
+    """The ids that must stay together, in the order of the data.
+
+    Linked are pairs of one caption (case, spaces and punctuation aside), of one description under
+    another name ("ski mask: ..." and "ski mask (open): ..."), and near-duplicate pictures.
+    """
+    parent = list(range(len(pairs)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    for i, j in [*_same_words(pairs.originals), *near_duplicates(thumbnails(pairs))]:
+        low, high = sorted((root(i), root(j)))
+        parent[high] = low
+    found: dict[int, list[str]] = {}
+    for i, id_ in enumerate(pairs.ids):
+        found.setdefault(root(i), []).append(id_)
+    return tuple(tuple(ids) for ids in found.values())
+
+
+def _same_words(captions: Sequence[str]) -> Iterable[tuple[int, int]]:
+    first: dict[str, int] = {}
+    for i, caption in enumerate(captions):
+        body = caption.partition(":")[2]
+        keys = [_normal(caption), _normal(body)]
+        for key in keys[: 1 + (len(keys[1].split()) >= 4)]:
+            yield first.setdefault(key, i), i
+
+
+def _normal(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def thumbnails(pairs: Pairs) -> NDArray[np.uint8]:
+    """Every picture averaged down to 32 x 32, shape (n, 32, 32, 3)."""
+    from PIL import Image
+
+    small = np.empty((len(pairs), 32, 32, 3), dtype=np.uint8)
+    for i, id_ in enumerate(pairs.ids):
+        small[i] = np.asarray(pairs.image(id_).resize((32, 32), Image.Resampling.BOX))
+    return small
+
+
+def near_duplicates(small: NDArray[np.uint8], rmse: float = 0.02) -> list[tuple[int, int]]:
+    """Pairs of rows less than `rmse` apart (pixels in [0, 1]); equal rows appear as one chain.
+
+    Exact: the distance of 4 x 4 block means never exceeds that of the pixels, so that only rows
+    whose block means are close are compared in full.
+    """
+    flat = small.reshape(len(small), -1)
+    kept, first, inverse = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    found = [(int(first[j]), i) for i, j in enumerate(inverse.ravel()) if first[j] != i]
+    means = kept.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(kept), -1) / 255
+    means -= means.mean(axis=0)
+    norms = (means**2).sum(axis=1)
+    limit = rmse**2 * means.shape[1] + 1e-9
+    for start in range(0, len(kept), 512):
+        rows = slice(start, start + 512)
+        squared = norms[rows, None] + norms[start:] - 2 * means[rows] @ means[start:].T
+        near, far = np.nonzero(np.triu(squared < limit, 1))
+        for part in np.array_split(np.arange(len(near)), len(near) // 4096 + 1):
+            a, b = near[part] + start, far[part] + start
+            gap = (kept[a].astype(np.float32) - kept[b].astype(np.float32)) / 255
+            close = np.sqrt((gap**2).mean(axis=1)) < rmse
+            found += zip(first[a[close]].tolist(), first[b[close]].tolist(), strict=True)
+    return found

@@ -1,0 +1,73 @@
+"""How long stages take: the median of what this store's earlier stages of the kind took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from bench.pipeline import label
+from bench.specs import Stage
+from bench.store import Store
+
+FIRST_GUESS = {
+    "split": 3.0,
+    "train": 300.0,
+    "features": 35.0,
+    "scores": 1.0,
+    "samples": 45.0,
+    "real": 25.0,
+    "utility": 25.0,
+    "metrics": 1.0,
+}
+"""Seconds on one core of a laptop with the embedded base, until the store knows better."""
+
+
+class Estimator:
+    """Reads what earlier stages took and guesses what is to come."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seconds = {kind: self._typical(kind) for kind in FIRST_GUESS}
+
+    def _typical(self, kind: str) -> float:
+        took = [record["made"]["seconds"] for _, record in self._store.records(kind)]
+        return float(median(took)) if took else FIRST_GUESS[kind]
+
+    def seconds(self, stage: Stage) -> float:
+        """Zero for what is stored; a training by its number of epochs."""
+        if self._store.has(stage):
+            return 0.0
+        if stage.kind == "train":
+            took = [
+                record["made"]["seconds"] / record["spec"]["params"]["recipe"]["epochs"]
+                for _, record in self._store.records("train")
+            ]
+            an_epoch = median(took) if took else FIRST_GUESS["train"] / 80
+            return float(an_epoch * stage.params["recipe"]["epochs"])
+        return self._seconds[stage.kind]
+
+    def record(self, stage: Stage) -> dict[str, Any]:
+        """One line of `bench plan`."""
+        cached = self._store.has(stage)
+        return {
+            "stage": stage.kind,
+            "what": label(stage),
+            "state": "cached" if cached else "todo",
+            "about": "" if cached else f"{self.seconds(stage):.0f} s",
+            "key": stage.key[:12],
+        }
+
+    def total(self, stages: Sequence[Stage], workers: int) -> str:
+        """Wall-clock time: the work spread over the workers, but no less than the longest chain."""
+        work = sum(self.seconds(stage) for stage in stages)
+        chain: dict[str, float] = {}
+        for stage in stages:
+            before = max((chain[below.key] for below in stage.inputs.values()), default=0.0)
+            chain[stage.key] = before + self.seconds(stage)
+        wall = max(work / workers, max(chain.values(), default=0.0))
+        todo = sum(not self._store.has(stage) for stage in stages)
+        return (
+            f"{todo} of {len(stages)} stages to compute: about {wall / 60:.1f} min with {workers} "
+            f"workers ({work / 60:.1f} min of one core)"
+        )

@@ -1,0 +1,1 @@
+"""Where stages run: adapters over existing engines."""

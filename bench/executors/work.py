@@ -1,0 +1,94 @@
+"""Computes one stage in this process: lock, inputs, function, publication."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import __version__
+from bench.specs import Stage
+from bench.stages import stage_function
+from bench.stages.job import Job
+from bench.store import Store, clear_disk_errors, write_atomic
+
+
+def describe(stage: Stage) -> dict[str, Any]:
+    """A stage as plain JSON, all that a worker is given."""
+    return {
+        "key": stage.key,
+        "spec": stage.spec,
+        "hints": dict(stage.hints),
+        "inputs": {role: (below.kind, below.key) for role, below in stage.inputs.items()},
+    }
+
+
+def compute(root: Path, order: Mapping[str, Any]) -> float:
+    """Computes the stage unless somebody else has meanwhile; returns the seconds it took."""
+    store = Store(root)
+    key, spec = order["key"], order["spec"]
+    began = time.monotonic()
+    with clear_disk_errors(root), store.lock(key):
+        if (store.folder(spec["kind"], key) / "record.json").exists():
+            return time.monotonic() - began
+        work = store.work(key)
+        out = work / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        job = Job(
+            kind=spec["kind"],
+            params=spec["params"],
+            hints=order["hints"],
+            inputs={role: store.folder(*place) for role, place in order["inputs"].items()},
+            work=work,
+            out=out,
+            progress=ProgressFile(work / "progress.json"),
+        )
+        use_one_thread()
+        result = stage_function(job.kind)(job)
+        seconds = time.monotonic() - began
+        store.publish(spec["kind"], key, spec, out, result, provenance(seconds))
+    return seconds
+
+
+def use_one_thread() -> None:
+    """One thread a stage: sums come out the same however many stages run side by side."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """What the stage ran on; recorded, never in a key."""
+    from importlib.metadata import version
+
+    packages = ("torch", "diffusers", "transformers", "accelerate", "torchmetrics", "numpy")
+    return {
+        "bench": __version__,
+        "packages": {name: version(name) for name in packages},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "seconds": round(seconds, 2),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+class ProgressFile:
+    """Progress that any process can read: a small file, rewritten at most twice a second."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._written = 0.0
+
+    def __call__(self, done: int, total: int, unit: str) -> None:
+        if time.monotonic() - self._written < 0.5:
+            return
+        self._written = time.monotonic()
+        state = {"done": done, "total": total, "unit": unit}
+        write_atomic(self.path, json.dumps(state).encode())

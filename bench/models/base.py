@@ -1,0 +1,134 @@
+"""Loads the base: any Stable-Diffusion-shaped folder, the embedded `mini-sd` among them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import OfflineError, UsageError
+
+EMBEDDED = "mini-sd"
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+
+
+def embedded_folder() -> Path:
+    """Where the shipped base lies."""
+    return Path(__file__).resolve().parent.parent / "zoo" / EMBEDDED
+
+
+def base_folder(name: str) -> Path:
+    """Folder of a base by name or path, checked for the parts of a Stable Diffusion pipeline."""
+    folder = embedded_folder() if name == EMBEDDED else Path(name).expanduser()
+    if not folder.is_dir():
+        raise OfflineError(
+            f"no base model folder at {folder}; give --base {EMBEDDED} or the path of a "
+            "Stable-Diffusion-shaped folder (diffusers format)"
+        )
+    missing = [part for part in PARTS if not (folder / part).is_dir()]
+    if missing:
+        raise UsageError(
+            f"base {folder} lacks {', '.join(missing)}; not a diffusers pipeline folder"
+        )
+    return folder.resolve()
+
+
+def base_identity(folder: Path) -> str:
+    """sha256 over names and bytes of everything in the parts that a run reads."""
+    total = hashlib.sha256()
+    for part in PARTS:
+        for path in sorted(p for p in (folder / part).rglob("*") if p.is_file()):
+            with path.open("rb") as handle:
+                digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}:{digest}\n".encode())
+    return total.hexdigest()
+
+
+def resolution(folder: Path) -> int:
+    """Side of the pictures in pixels, from the configurations alone."""
+    unet = _config(folder, "unet")
+    vae = _config(folder, "vae")
+    return int(unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
+
+
+def _config(folder: Path, part: str) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / part / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"base {folder}: {part}/config.json cannot be read: {error}") from None
+    return config
+
+
+@dataclass
+class Base:
+    """The five parts of a text-to-image latent diffusion model, in float32 on one device."""
+
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+    folder: Path
+    device: Any
+
+    @property
+    def resolution(self) -> int:
+        side: int = self.unet.config.sample_size * 2 ** (
+            len(self.vae.config.block_out_channels) - 1
+        )
+        return side
+
+    @property
+    def scaling_factor(self) -> float:
+        return float(self.vae.config.scaling_factor)
+
+    @property
+    def prediction_type(self) -> str:
+        return str(self.scheduler.config.prediction_type)
+
+    @property
+    def alphas_cumprod(self) -> Any:
+        return self.scheduler.alphas_cumprod.to(self.device)
+
+
+def load_base(folder: Path, weights: Path | None = None) -> Base:
+    """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net."""
+    import diffusers
+    import torch
+    import transformers
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+    from safetensors.torch import load_file
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    single = {"torch_dtype": torch.float32}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **single)
+        vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", **single)
+        text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+        scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"base {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    if weights is not None:
+        unet.load_state_dict(load_file(weights))
+    for model in (unet, vae, text):
+        model.to(device).eval().requires_grad_(False)
+    return Base(unet, vae, text, tokenizer, scheduler, folder, device)
+
+
+def encode_text(base: Base, captions: list[str]) -> Any:
+    """Last hidden states, shape (n, tokens, d), padded to the tokenizer's full length as in SD."""
+    ids = base.tokenizer(
+        captions,
+        padding="max_length",
+        truncation=True,
+        max_length=base.tokenizer.model_max_length,
+        return_tensors="pt",
+    ).input_ids
+    return base.text_encoder(ids.to(base.device))[0]

@@ -1,0 +1,257 @@
+"""Finds attacks and defenses: the shipped folders, a user's file, a user's folder.
+
+All of them come through the same loader, by path, with the same rank. A file that cannot be
+loaded is listed with its error and harms no other; a name that two files claim is an error that
+names both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from bench.api import Attack, Defense
+from bench.errors import UsageError, unknown
+from bench.specs import Component
+
+Kind = Literal["attack", "defense"]
+PLURAL = {"attack": "attacks", "defense": "defenses"}
+BASES: dict[str, type] = {"attack": Attack, "defense": Defense}
+CALL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<params>.*)\])?")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One attack or defense class, or the file that failed to give one."""
+
+    kind: Kind
+    name: str
+    path: Path
+    cls: type | None = None
+    error: str | None = None
+    shipped: bool = False
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring, or of the error."""
+        text = self.error or (self.cls.__doc__ if self.cls else "") or ""
+        return text.strip().splitlines()[0] if text.strip() else ""
+
+    @property
+    def source(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def usable(self) -> type[Any]:
+        """The class; UsageError if the file gave none."""
+        if self.cls is None:
+            raise UsageError(
+                f"{self.kind} '{self.name}' cannot be loaded: {self.error} ({self.path})"
+            )
+        return self.cls
+
+    def params(self) -> list[tuple[str, str, Any]]:
+        """(name, type, default) of every parameter."""
+        if self.cls is None:
+            return []
+        usual = self.usable()()
+        return [
+            (f.name, _type_name(f.type), getattr(usual, f.name))
+            for f in dataclasses.fields(self.usable())
+        ]
+
+
+def shipped_folder(kind: Kind) -> Path:
+    """`bench/_shipped/<kind>s` of an installed wheel, `<kind>s/` of a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "_shipped" / PLURAL[kind]
+    return installed if installed.is_dir() else here.parent / PLURAL[kind]
+
+
+@cache
+def load_module(path: Path) -> ModuleType:
+    """The module at this path, under a name that no other file can take."""
+    name = f"bench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def load_file(kind: Kind, path: Path, shipped: bool = False) -> list[Plugin]:
+    """The plugins that a file defines; one entry with an error where it cannot be loaded."""
+    path = path.resolve()
+    try:
+        module = load_module(path)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
+        said = (str(error) or "no message").splitlines()[0]
+        problem = f"{type(error).__name__}: {said}"
+        return [Plugin(kind, path.stem, path, error=problem, shipped=shipped)]
+    found = [
+        Plugin(kind, getattr(value, "name", value.__name__.lower()), path, value, shipped=shipped)
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, BASES[kind])
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+    ]
+    return [_checked(plugin) for plugin in found]
+
+
+def _checked(plugin: Plugin) -> Plugin:
+    """A class whose parameters are not all typed fields with defaults is listed as broken."""
+    try:
+        if not dataclasses.is_dataclass(plugin.usable()):
+            raise TypeError("is no dataclass")
+        plugin.usable()()
+    except Exception as error:  # noqa: BLE001 - a constructor too
+        said = f"{plugin.usable().__name__} cannot be made without arguments: {error}"
+        return dataclasses.replace(plugin, cls=None, error=said)
+    return plugin
+
+
+def load_folder(kind: Kind, folder: Path, shipped: bool = False) -> list[Plugin]:
+    """The plugins of all files of a folder but those whose name begins with an underscore."""
+    files = sorted(p for p in folder.glob("*.py") if not p.name.startswith("_"))
+    return [plugin for path in files for plugin in load_file(kind, path, shipped)]
+
+
+def discover(kind: Kind, folders: Iterable[Path] = ()) -> list[Plugin]:
+    """Shipped plugins and those of the user's folders (those without this kind inside excluded)."""
+    found = load_folder(kind, shipped_folder(kind), shipped=True)
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"plugin folder {folder} does not exist; see --plugins")
+        found += load_folder(kind, folder)
+    return sorted(found, key=lambda plugin: plugin.name)
+
+
+def _refuse_collisions(found: list[Plugin], name: str) -> None:
+    places = sorted({str(p.path) for p in found if p.name == name and p.cls})
+    if len(places) > 1:
+        raise UsageError(f"two plugins are named '{name}': {' and '.join(places)}; rename one")
+
+
+def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
+    """`name`, `name[param=value,...]`, `./file.py`, `./file.py:Name[...]` -> a component."""
+    match = CALL.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"cannot read {kind} '{text}'; write name[param=value,...]")
+    name, given = match["name"].strip(), _parse_params(kind, text, match["params"])
+    if ".py" in name or "/" in name:
+        plugin = _from_file(kind, name)
+    else:
+        found = discover(kind, folders)
+        _refuse_collisions(found, name)
+        plugin = _named(kind, name, found)
+    params = _checked_params(plugin, given)
+    return Component(
+        name=plugin.name,
+        params=params,
+        source=plugin.source,
+        path=str(plugin.path),
+        label=_label(plugin, params),
+    )
+
+
+def _from_file(kind: Kind, text: str) -> Plugin:
+    place, _, wanted = text.partition(".py")
+    path = Path(place + ".py").expanduser()
+    if not path.is_file():
+        raise UsageError(f"no {kind} file {path}; give the path of a Python file")
+    found = load_file(kind, path)
+    if wanted.startswith(":"):
+        name = wanted[1:]
+        found = [p for p in found if name in (p.name, p.cls.__name__ if p.cls else "")] or [
+            p for p in found if p.error
+        ]
+        if not found:
+            raise unknown(kind, name, [p.name for p in load_file(kind, path)], f"in {path}")
+    if len(found) != 1:
+        names = ", ".join(p.name for p in found)
+        hint = (
+            f"name one: {path}:NAME ({names})"
+            if found
+            else f"derive a class from bench.{kind.title()}"
+        )
+        raise UsageError(f"{path} defines {len(found)} {PLURAL[kind]}; {hint}")
+    found[0].usable()
+    return found[0]
+
+
+def _named(kind: Kind, name: str, found: list[Plugin]) -> Plugin:
+    for plugin in found:
+        if plugin.name == name:
+            plugin.usable()
+            return plugin
+    good = [plugin.name for plugin in found if plugin.cls]
+    raise unknown(kind, name, good, f"(`bench list {PLURAL[kind]}` shows all {len(good)})")
+
+
+def _parse_params(kind: Kind, text: str, inside: str | None) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in (inside or "").split(","))):
+        key, equals, value = (s.strip() for s in part.partition("="))
+        if not equals or not key:
+            raise UsageError(f"cannot read '{part}' in {kind} '{text}'; write param=value")
+        if key in given:
+            raise UsageError(f"parameter '{key}' is given twice in {kind} '{text}'")
+        given[key] = value
+    return given
+
+
+def _checked_params(plugin: Plugin, given: dict[str, str]) -> dict[str, Any]:
+    """Typed values for all parameters, defaults filled in, so that the key knows every one."""
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = [name for name, _, _ in plugin.params()]
+    for key in given:
+        if key not in fields:
+            raise unknown(f"parameter of {plugin.name}", key, fields)
+    try:
+        made: Any = TypeAdapter(plugin.usable()).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        said = f"{first['msg']}, got {first['input']!r}"
+        raise UsageError(f"{plugin.kind} {plugin.name}: parameter '{where}': {said}") from None
+    return {name: getattr(made, name) for name in fields}
+
+
+def instantiate(kind: Kind, component: Component) -> Any:
+    """The object a component stands for, made from its file in whatever process this is."""
+    from pydantic import TypeAdapter
+
+    for plugin in load_file(kind, Path(component.path)):
+        if plugin.name == component.name:
+            if plugin.source != component.source:
+                raise UsageError(f"{component.path} changed while the run was going on; run again")
+            return TypeAdapter(plugin.usable()).validate_python(component.params)
+    raise UsageError(f"{component.path} no longer defines {kind} '{component.name}'")
+
+
+def _label(plugin: Plugin, params: dict[str, Any]) -> str:
+    odd = [f"{k}={params[k]}" for k, _, usual in plugin.params() if params[k] != usual]
+    return plugin.name + (f"[{','.join(odd)}]" if odd else "")
+
+
+def _type_name(hint: Any) -> str:
+    """The type as it is written in the source."""
+    return hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))

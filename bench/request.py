@@ -1,0 +1,97 @@
+"""From the words of a command to cells: names resolved, defaults filled in, nothing computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.data.sources import DataSource, open_source
+from bench.errors import UsageError, unknown
+from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
+from bench.plugins import Kind, discover, resolve
+from bench.specs import Augment, Cell, Component, Sampling
+from bench.training.recipe import named_recipe
+
+AUGMENTS: tuple[Augment, ...] = ("default", "none")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, as typed."""
+
+    defenses: Sequence[str]
+    attacks: Sequence[str]
+    data: str = "tiles"
+    base: str = EMBEDDED
+    recipe: str = "mini"
+    augment: str = "default"
+    seeds: Sequence[int] = (0,)
+    at: Sequence[int] = ()
+    sampling: Sampling = Sampling()
+    plugins: Sequence[Path] = ()
+
+    def cells(self) -> list[Cell]:
+        """Every combination asked for; bad names raise UsageError before anything is computed."""
+        if self.augment not in AUGMENTS:
+            raise unknown("augmentation", self.augment, AUGMENTS)
+        recipe = named_recipe(self.recipe)
+        attacks = self._components("attack", self.attacks)
+        defenses = self._components("defense", self.defenses)
+        checkpoints = self._checkpoints(recipe.epochs)
+        recipe = named_recipe(self.recipe, tuple(sorted(e for e in checkpoints if e)))
+        folder = base_folder(self.base)
+        source = open_source(self.data)
+        shared: dict[str, Any] = {
+            "data": _absolute(self.data),
+            "data_label": source.label,
+            "data_identity": source.identity,
+            "base": str(folder),
+            "base_label": folder.name,
+            "base_identity": base_identity(folder),
+            "resolution": resolution(folder),
+            "recipe": recipe.model_dump(mode="json"),
+            "augment": self.augment,
+            "sampling": self._sampling(source),
+        }
+        return [
+            Cell(**shared, defense=defense, attack=attack, seed=seed, at=at)
+            for defense in defenses
+            for attack in attacks
+            for at in (checkpoints or [None])
+            for seed in self.seeds
+        ]
+
+    def _components(self, kind: Kind, names: Sequence[str]) -> list[Component]:
+        if list(names) == ["all"]:
+            names = [p.name for p in discover(kind, self.plugins) if p.cls]
+        found = [resolve(kind, name, self.plugins) for name in names]
+        labels = [component.label for component in found]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise UsageError(f"{kind} {label} is asked for twice")
+        return found
+
+    def _checkpoints(self, epochs: int) -> list[int | None]:
+        """Epochs to attack at; the last one is the end of training and kept anyway."""
+        for epoch in self.at:
+            if not 0 <= epoch <= epochs:
+                raise UsageError(
+                    f"--at {epoch} is outside recipe {self.recipe}: it has {epochs} epochs"
+                )
+        return [None if epoch == epochs else epoch for epoch in dict.fromkeys(self.at)]
+
+    def _sampling(self, source: DataSource) -> Sampling:
+        """No more prompts than the data set has reference captions."""
+        from bench.data.splits import SplitSizes
+
+        size = SplitSizes.scaled(len(source.pairs()))
+        most = min(size.reference, size.auxiliary)
+        return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+
+
+def _absolute(data: str) -> str:
+    """`folder:PATH` with the full path, so that a worker finds it from wherever it runs."""
+    kind, _, place = data.partition(":")
+    return f"folder:{Path(place).expanduser().resolve()}" if kind == "folder" and place else data

@@ -1,0 +1,84 @@
+"""What was asked of a store: one small file a run, so that it can be listed and resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError, unknown
+from bench.request import Request
+from bench.specs import Sampling, Stage
+from bench.store import Store, clear_disk_errors, write_atomic
+
+
+@dataclass(frozen=True)
+class Run:
+    """A request with the stages that answer it."""
+
+    id: str
+    asked: str
+    request: Request
+    metrics: tuple[str, ...]
+    """Keys of its metrics stages."""
+
+    def finished(self, store: Store) -> int:
+        """How many of its cells are done."""
+        return sum((store.folder("metrics", key) / "record.json").exists() for key in self.metrics)
+
+
+def save(store: Store, request: Request, stages: Sequence[Stage]) -> Run:
+    """Notes the run; the same request twice is the same run."""
+    keys = tuple(stage.key for stage in stages)
+    id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
+    asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    note = {"asked": asked, "request": _plain(request), "metrics": keys}
+    with clear_disk_errors(store.root):
+        folder = store.root / "runs"
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())
+    return Run(id_, asked, request, keys)
+
+
+def saved(store: Store) -> list[Run]:
+    """All runs of the store, the last asked first; an unreadable note is passed over."""
+    found = []
+    for path in (store.root / "runs").glob("*.json"):
+        try:
+            note = json.loads(path.read_text(encoding="utf-8"))
+            request = _request(note["request"])
+            found.append(Run(path.stem, note["asked"], request, tuple(note["metrics"])))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return sorted(found, key=lambda run: run.asked, reverse=True)
+
+
+def find(store: Store, id_: str | None) -> Run:
+    """The run of this id, or the last one that is not finished."""
+    runs = saved(store)
+    if id_ is None:
+        for run in runs:
+            if run.finished(store) < len(run.metrics):
+                return run
+        raise UsageError(f"nothing to resume in {store.root}: every run there is finished")
+    for run in runs:
+        if run.id == id_:
+            return run
+    raise unknown("run", id_, [run.id for run in runs], "(`bench list runs` shows them)")
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    plain = dataclasses.asdict(dataclasses.replace(request, sampling=None))  # type: ignore[arg-type]
+    plain["sampling"] = request.sampling.model_dump()
+    plain["plugins"] = [str(Path(folder).resolve()) for folder in request.plugins]
+    return plain
+
+
+def _request(plain: dict[str, Any]) -> Request:
+    plugins = [Path(folder) for folder in plain.pop("plugins")]
+    return Request(**plain | {"sampling": Sampling(**plain["sampling"]), "plugins": plugins})

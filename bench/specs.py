@@ -1,0 +1,135 @@
+"""What a run asks for, frozen, and the keys that name its results.
+
+A stage's key is the hash of everything that can change its result: its kind and that kind's
+version, its parameters with defaults filled in, and the keys of the stages it reads. Where things
+lie (paths) and what it ran on (hardware, time) are recorded beside the key, never in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STAGE_VERSIONS = {
+    "split": 1,
+    "train": 1,
+    "features": 1,
+    "scores": 1,
+    "samples": 1,
+    "real": 1,
+    "utility": 1,
+    "metrics": 1,
+}
+"""Raised by hand when the code of a kind of stage changes what it computes."""
+
+Augment = Literal["default", "none"]
+View = Literal["original"]
+
+
+class Frozen(BaseModel):
+    """A specification: immutable, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Component(Frozen):
+    """An attack or a defense by name, with all its parameters and the hash of its source."""
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    source: str
+    path: str
+    """File that defines it; where to look, not part of any key."""
+    label: str
+    """`name[param=value]` with the parameters that differ from their defaults."""
+
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"path", "label"})
+
+
+class Sampling(Frozen):
+    """How pictures are generated for utility; shared by all defenses."""
+
+    n: int = Field(350, ge=2, description="prompts, one picture each")
+    steps: int = Field(25, ge=1, description="DDIM steps")
+    guidance: float = Field(3.0, ge=1.0, description="classifier-free guidance scale")
+
+
+class Cell(Frozen):
+    """One row: (data, base, recipe, defense, augmentation, attack, view, seed, checkpoint)."""
+
+    data: str
+    """As it was typed; a worker opens it again by this name."""
+    data_label: str
+    data_identity: str
+    base: str
+    """Folder of the base; where to look, not part of any key."""
+    base_label: str
+    base_identity: str
+    resolution: int
+    """Side in pixels of the pictures that the base reads."""
+    recipe: dict[str, Any]
+    defense: Component
+    augment: Augment = "default"
+    attack: Component
+    view: View = "original"
+    seed: int = 0
+    at: int | None = None
+    """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""
+    sampling: Sampling = Field(default_factory=Sampling)
+
+    def card(self) -> dict[str, Any]:
+        """What a board must know of the cell: everything but where things lie."""
+        card = self.model_dump(mode="json", exclude={"data", "base"})
+        for component in ("defense", "attack"):
+            del card[component]["path"]
+        return card
+
+
+def canonical(value: Any) -> str:
+    """One text for one value: sorted keys, no blanks, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One cached step of a cell; a node of the graph."""
+
+    kind: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Stage] = field(default_factory=dict)
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    """Paths that a worker needs to find data, base and plugins; not in the key."""
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "version": STAGE_VERSIONS[self.kind],
+            "params": dict(self.params),
+            "inputs": {role: stage.key for role, stage in self.inputs.items()},
+        }
+
+    @cached_property
+    def key(self) -> str:
+        return hashlib.sha256(canonical(self.spec).encode()).hexdigest()
+
+    def walk(self) -> Iterator[Stage]:
+        """This stage and all it stands on, inputs first, each once."""
+        seen: set[str] = set()
+
+        def visit(stage: Stage) -> Iterator[Stage]:
+            if stage.key in seen:
+                return
+            seen.add(stage.key)
+            for below in stage.inputs.values():
+                yield from visit(below)
+            yield stage
+
+        return visit(self)

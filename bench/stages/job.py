@@ -1,0 +1,64 @@
+"""What a stage function is handed, and the few things that several of them read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.data.pairs import Pairs
+from bench.specs import Component
+
+if TYPE_CHECKING:
+    from bench.models.base import Base
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage to compute: a specification and folders, no live objects."""
+
+    kind: str
+    params: Mapping[str, Any]
+    hints: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    """Folders of the finished stages it reads, by role."""
+    work: Path
+    """Scratch that survives a kill."""
+    out: Path
+    """Empty folder for the artefacts."""
+    progress: Callable[[int, int, str], None]
+
+    def result_of(self, role: str) -> dict[str, Any]:
+        """The small result of an input stage."""
+        text = (self.inputs[role] / "record.json").read_text(encoding="utf-8")
+        result: dict[str, Any] = json.loads(text)["result"]
+        return result
+
+    def pairs(self) -> Pairs:
+        """The whole data set."""
+        from bench.data.sources import open_source
+
+        return open_source(self.hints["data"]).pairs()
+
+    def part(self, *names: str) -> Pairs:
+        """Pairs of these parts of the split, in the order of their ids, so that none stands out."""
+        split = self.result_of("split")
+        return self.pairs().select(sorted(id_ for name in names for id_ in split[name]))
+
+    def model(self) -> Base:
+        """The base, with the trained weights of the asked checkpoint if there is a `model`."""
+        from bench.models.base import load_base
+
+        weights = None
+        if "model" in self.inputs:
+            at = self.params.get("at")
+            name = "unet.safetensors" if at is None else f"unet-{at:04d}.safetensors"
+            weights = self.inputs["model"] / name
+        return load_base(Path(self.hints["base"]), weights)
+
+    def component(self, kind: str) -> Component:
+        return Component(
+            **self.params[kind], path=self.hints[kind], label=self.params[kind]["name"]
+        )

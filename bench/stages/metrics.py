@@ -1,0 +1,54 @@
+"""The row of a cell: attack figures with intervals, the base-model control, and utility."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.stages.job import Job
+from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
+from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
+
+FPR = 0.01
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Figures of the target; the same attack on the base; the utility of the target."""
+    threshold = job.result_of("scores")["threshold"]
+    row: dict[str, Any] = {"attack": attack_figures(job.inputs["scores"], threshold)}
+    row["learned"] = job.result_of("scores")["learned"]
+    if "control" in job.inputs:
+        row["base_control"] = attack_figures(job.inputs["control"], threshold)
+    if "utility" in job.inputs:
+        row["utility"] = job.result_of("utility")
+    row["queries"] = job.result_of("features")
+    row["training"] = job.result_of("model") if "model" in job.inputs else None
+    row["split"] = job.result_of("split")["digest"]
+    return row
+
+
+def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:
+    """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval."""
+    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
+        scores, is_member = stored["scores"], stored["is_member"]
+    members, holdouts = scores[is_member], scores[~is_member]
+    n = min(len(members), len(holdouts))
+    quality = tpr_quality(n, FPR)
+    return {
+        "members": len(members),
+        "holdouts": len(holdouts),
+        "asr": asr_interval(members, holdouts, threshold)._asdict(),
+        "asr_oracle": _oracle(members, holdouts),
+        "auc": auc_interval(members, holdouts)._asdict(),
+        "tpr_quality": quality,
+        "tpr": None if quality == "refused" else tpr_interval(members, holdouts, FPR)._asdict(),
+        "tpr_null": null_tpr(len(holdouts), FPR),
+        "tpr_swapped": tpr_swapped(members, holdouts, FPR),
+    }
+
+
+def _oracle(members: Any, holdouts: Any) -> float:
+    """ASR with the threshold chosen on the target's own labels: biased upwards, never ranked."""
+    return asr_interval(members, holdouts, best_threshold(members, holdouts)).value

@@ -1,0 +1,28 @@
+"""Features of real pictures: the reference set, and the auxiliary set that gives the floor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.stages.job import Job
+from bench.training.geometry import centre, resize
+from bench.utility.features import effnet
+
+
+def run(job: Job) -> dict[str, Any]:
+    """`real.npz`: features (n, 1280) of `reference` and `auxiliary`, in the order of their ids."""
+    side = job.params["resolution"]
+    arrays: dict[str, Any] = {}
+    for part in ("reference", "auxiliary"):
+        squares = []
+        for pair in job.part(part):
+            pixels = resize(pair.image, side)
+            crop = centre(pixels, side)
+            squares.append(pixels[crop.top : crop.top + side, crop.left : crop.left + side])
+        arrays[part] = effnet(
+            np.stack(squares), lambda done, of: job.progress(done, of, "pictures")
+        )
+    np.savez(job.out / "real.npz", **arrays)
+    return {part: len(features) for part, features in arrays.items()}

@@ -1,0 +1,186 @@
+"""The store: one folder a finished stage, named by its key.
+
+    <root>/stages/<kind>/<key>/   record.json (spec, digests, provenance) and the artefacts
+    <root>/work/<key>/            what an unfinished stage may resume from
+    <root>/locks/<key>.lock       held while a stage is computed; freed by the system on death
+    <root>/aside/                 entries that failed their integrity check
+
+A stage is written beside its place and renamed into it, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, BudgetError, UsageError
+from bench.specs import Stage, canonical
+
+
+def default_root() -> Path:
+    """`BENCH_STORE`, or the user's cache folder."""
+    if place := os.environ.get("BENCH_STORE"):
+        return Path(place).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("t2i-defense-bench")
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Whole or not at all: written beside its place, flushed to disk, renamed into it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    beside.replace(path)
+
+
+@contextmanager
+def clear_disk_errors(where: Path) -> Iterator[None]:
+    """Turns a full or read-only disk into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BudgetError(
+                f"no space left under {where}; free some or name another place with --store, "
+                "then run the same command: finished stages are kept"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise UsageError(
+                f"cannot write under {where} ({error.strerror}); name another place with --store"
+            ) from error
+        raise
+
+
+class Store:
+    """Finished stages under one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with clear_disk_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            if not os.access(root, os.W_OK):
+                raise PermissionError(errno.EACCES, "permission denied")
+
+    def folder(self, kind: str, key: str) -> Path:
+        return self.root / "stages" / kind / key
+
+    def work(self, key: str) -> Path:
+        """Scratch folder of an unfinished stage; survives a kill."""
+        return self.root / "work" / key
+
+    def has(self, stage: Stage) -> bool:
+        return (self.folder(stage.kind, stage.key) / "record.json").exists()
+
+    def record(self, stage: Stage) -> dict[str, Any]:
+        text = (self.folder(stage.kind, stage.key) / "record.json").read_text(encoding="utf-8")
+        record: dict[str, Any] = json.loads(text)
+        return record
+
+    def flaw(self, stage: Stage) -> str | None:
+        """What is wrong with a stored entry: a file missing, altered, or an unreadable record."""
+        folder = self.folder(stage.kind, stage.key)
+        try:
+            record = self.record(stage)
+            if record["spec"] != json.loads(json.dumps(stage.spec)):
+                return "record.json: not the specification of this key"
+            if record["result_digest"] != _digest_json(record["result"]):
+                return "record.json: the result differs from its digest"
+            for name, digest in record["files"].items():
+                if file_digest(folder / name) != digest:
+                    return f"{name}: content differs from its digest"
+        except FileNotFoundError as error:
+            return f"{Path(error.filename).name}: missing"
+        except (ValueError, KeyError, TypeError):
+            return "record.json: unreadable"
+        return None
+
+    def set_aside(self, stage: Stage) -> Path:
+        """Moves a corrupt entry out of the way; it is computed anew and nothing is deleted."""
+        aside = self.root / "aside" / f"{stage.kind}-{stage.key[:12]}-{time.time_ns()}"
+        aside.parent.mkdir(exist_ok=True)
+        self.folder(stage.kind, stage.key).rename(aside)
+        return aside
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        from filelock import FileLock
+
+        place = self.root / "locks" / f"{key}.lock"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place):
+            yield
+
+    def publish(
+        self,
+        kind: str,
+        key: str,
+        spec: Mapping[str, Any],
+        made: Path,
+        result: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Makes a finished folder an entry: digests, record, flush, rename."""
+        files = {p.name: file_digest(p) for p in sorted(made.iterdir()) if p.name != "record.json"}
+        record = {
+            "spec": spec,
+            "files": files,
+            "result": result,
+            "result_digest": _digest_json(result),
+            "made": provenance,
+        }
+        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+        write_atomic(made / "record.json", text.encode())
+        for path in made.iterdir():
+            _flush(path)
+        place = self.folder(kind, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(place)
+        _flush(place.parent)
+        shutil.rmtree(self.work(key), ignore_errors=True)
+
+    def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Finished entries of a kind as (key, record), oldest first; unreadable ones skipped."""
+        found = (self.root / "stages" / kind).glob("*/record.json")
+        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
+            try:
+                yield path.parent.name, json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                continue
+
+
+def _digest_json(value: Any) -> str:
+    return hashlib.sha256(canonical(json.loads(json.dumps(value))).encode()).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Asks the system to put a file or a folder's entries on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def stored_result(store: Store, stage: Stage) -> dict[str, Any]:
+    """The small result of a finished stage."""
+    if not store.has(stage):
+        raise BenchError(f"stage {stage.kind} {stage.key[:12]} is not in the store")
+    result: dict[str, Any] = store.record(stage)["result"]
+    return result

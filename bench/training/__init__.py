@@ -1,0 +1,1 @@
+"""Fine-tuning: recipe, geometry, latent cache, and the one loop."""

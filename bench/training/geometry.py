@@ -1,0 +1,64 @@
+"""From a picture to the square that a model reads, with or without augmentation.
+
+`default` is the published script's transform: shorter side to the resolution (bilinear), random
+crop, random horizontal flip, drawn anew at every visit. A square picture would know no crop at
+all, so a recipe may pad its edges first (`crop_margin`). `none` is the centre crop without flip,
+which is also what attacks see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.specs import Augment
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = NDArray[np.uint8]
+
+
+class Crop(NamedTuple):
+    """Where the square lies in the resized picture, and whether it is mirrored."""
+
+    top: int
+    left: int
+    flip: bool
+
+
+def resize(image: Image, side: int, margin: int = 0) -> Pixels:
+    """Shorter side scaled to `side`, edges repeated by `margin`; uint8 of shape (h, w, 3)."""
+    from PIL.Image import Resampling
+
+    width, height = image.size
+    scale = side / min(width, height)
+    size = max(side, round(width * scale)), max(side, round(height * scale))
+    if size != image.size:
+        image = image.resize(size, Resampling.BILINEAR)
+    pixels = np.asarray(image.convert("RGB"))
+    return np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+
+
+def centre(pixels: Pixels, side: int) -> Crop:
+    """The middle square, not mirrored."""
+    return Crop((pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2, flip=False)
+
+
+def draw(pixels: Pixels, side: int, augment: Augment, rng: np.random.Generator) -> Crop:
+    """The crop of one visit."""
+    if augment == "none":
+        return centre(pixels, side)
+    top = int(rng.integers(pixels.shape[0] - side + 1))
+    left = int(rng.integers(pixels.shape[1] - side + 1))
+    return Crop(top, left, bool(rng.integers(2)))
+
+
+def cut(pixels: Pixels, crop: Crop, side: int) -> NDArray[np.float32]:
+    """The square as float32 in [-1, 1], channels first."""
+    square = pixels[crop.top : crop.top + side, crop.left : crop.left + side]
+    if crop.flip:
+        square = square[:, ::-1]
+    return np.ascontiguousarray(square.transpose(2, 0, 1), dtype=np.float32) / 127.5 - 1.0
