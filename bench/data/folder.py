@@ -29,7 +29,7 @@ EXAMPLE = '{"file_name": "a.png", "text": "its caption"}'
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
-class _Problem(Exception):
+class _LineError(Exception):
     """What is wrong with a line and what to do; its number is added later."""
 
 
@@ -55,7 +55,7 @@ class Folder:
         path = self.root / id_
         try:
             return decode(path.read_bytes(), id_)
-        except (_Problem, OSError) as error:
+        except (_LineError, OSError) as error:
             raise ValidationError(f"{path}: can no longer be read ({error}); restore it") from None
 
 
@@ -74,7 +74,7 @@ def read(path: str | Path) -> Folder:
             name, caption = _entry(line, seen, number + 1)
             content = _content(root, name)
             rows.append((name, caption, min(decode(content, name).size)))
-        except _Problem as error:
+        except _LineError as error:
             problems.append(f"{metadata}:{number + 1}: {' '.join(str(error).split())}")
             continue
         digest.update(json.dumps([name, caption, len(content)]).encode() + b"\n" + content)
@@ -86,8 +86,7 @@ def read(path: str | Path) -> Folder:
     names, captions, sides = zip(*rows, strict=True)
     files = {p.relative_to(root).as_posix() for p in root.rglob("[!.]*.*")}
     unlisted = sum(Path(name).suffix.lower() in SUFFIXES for name in files - set(names))
-    side = int(statistics.median_low(sides))
-    return Folder(root, names, captions, digest.hexdigest(), side, unlisted)
+    return Folder(root, names, captions, digest.hexdigest(), statistics.median_low(sides), unlisted)
 
 
 def _find(root: Path) -> Path:
@@ -109,16 +108,16 @@ def _entry(line: bytes, seen: dict[str, int], number: int) -> tuple[str, str]:
         entry = json.loads(line.decode("utf-8"))
         json.dumps(entry, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
-        raise _Problem("is not UTF-8; save the file as UTF-8") from None
+        raise _LineError("is not UTF-8; save the file as UTF-8") from None
     except UnicodeEncodeError:
-        raise _Problem("holds half a character (a lone surrogate); retype it") from None
+        raise _LineError("holds half a character (a lone surrogate); retype it") from None
     except (ValueError, RecursionError) as error:
-        raise _Problem(f"is not JSON ({error}); a line looks like {EXAMPLE}") from None
+        raise _LineError(f"is not JSON ({error}); a line looks like {EXAMPLE}") from None
     if not isinstance(entry, dict):
-        raise _Problem(f"is not a JSON object; a line looks like {EXAMPLE}")
+        raise _LineError(f"is not a JSON object; a line looks like {EXAMPLE}")
     name = _name(entry.get("file_name"))
     if name in seen:
-        raise _Problem(
+        raise _LineError(
             f"'{name}' is listed already on line {seen[name]}; keep one line, one caption a picture"
         )
     seen[name] = number
@@ -128,10 +127,10 @@ def _entry(line: bytes, seen: dict[str, int], number: int) -> tuple[str, str]:
 def _name(name: object) -> str:
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         said = "has no 'file_name'" if name is None else f"has the file_name {name!r}"
-        raise _Problem(f"{said}; give the picture's path relative to {METADATA}")
+        raise _LineError(f"{said}; give the picture's path relative to {METADATA}")
     normal = os.path.normpath(name).replace(os.sep, "/")
     if os.path.isabs(name) or normal.split("/")[0] in ("..", "."):
-        raise _Problem(
+        raise _LineError(
             f"'{name}' lies outside the folder; move the picture into it and give its path "
             f"relative to {METADATA}"
         )
@@ -142,17 +141,19 @@ def _caption(entry: dict[str, Any]) -> str:
     given = {key: entry[key] for key in ("text", "caption") if entry.get(key) is not None}
     if not given:
         found = ", ".join(f"'{key}'" for key in entry if key != "file_name") or "no other key"
-        raise _Problem(f"has no caption (found {found}); add the key 'text' or 'caption'")
+        raise _LineError(f"has no caption (found {found}); add the key 'text' or 'caption'")
     given = {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in given.items()}
     key, caption = next(iter(given.items()))
     if isinstance(caption, list):
-        raise _Problem(f"'{key}' is a list of {len(caption)}; give one caption, as text in quotes")
+        raise _LineError(
+            f"'{key}' is a list of {len(caption)}; give one caption, as text in quotes"
+        )
     if not isinstance(caption, str):
-        raise _Problem(f"'{key}' is {caption!r}; give the caption as text in quotes")
+        raise _LineError(f"'{key}' is {caption!r}; give the caption as text in quotes")
     if not caption.strip():
-        raise _Problem(f"'{key}' is empty; write a caption or remove the line")
+        raise _LineError(f"'{key}' is empty; write a caption or remove the line")
     if any(other != caption for other in given.values()):
-        raise _Problem("has both 'text' and 'caption' and they differ; keep one")
+        raise _LineError("has both 'text' and 'caption' and they differ; keep one")
     return caption.strip()
 
 
@@ -160,14 +161,14 @@ def _content(root: Path, name: str) -> bytes:
     path = root / name
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _Problem(f"'{name}' is not a file; name one picture")
+            raise _LineError(f"'{name}' is not a file; name one picture")
         return path.read_bytes()
     except FileNotFoundError:
         base = Path(name).name
         advice = f"did you mean '{base}'?" if (root / base).exists() else "restore it or drop it"
-        raise _Problem(f"file '{name}' is missing (looked for {path}); {advice}") from None
+        raise _LineError(f"file '{name}' is missing (looked for {path}); {advice}") from None
     except OSError as error:
-        raise _Problem(f"'{name}' cannot be read ({error.strerror}); check the file") from None
+        raise _LineError(f"'{name}' cannot be read ({error.strerror}); check the file") from None
 
 
 def decode(content: bytes, name: str = "") -> Image:
@@ -186,7 +187,7 @@ def decode(content: bytes, name: str = "") -> Image:
             raise ValueError("floating-point pixels")
         return image.convert("RGB")
     except Exception as error:  # decoders raise whatever their parser stumbles over
-        raise _Problem(f"'{name}' {_undecodable(content, error)}") from None
+        raise _LineError(f"'{name}' {_undecodable(content, error)}") from None
 
 
 def _undecodable(content: bytes, error: Exception) -> str:

