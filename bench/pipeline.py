@@ -135,10 +135,12 @@ class _Graph:
             {"split": self.reserved, **model},
             self.common,
         )
-        side = {"resolution": self.cell.resolution}
-        real = Stage("real", side, {"split": self.reserved}, self.common)
+        weights = {"inception": cell.inception_digest}
+        places = {**self.common, "inception": cell.inception}
+        side = {"resolution": cell.resolution, **weights}
+        real = Stage("real", side, {"split": self.reserved}, places)
         inputs = {"split": self.reserved, "samples": samples, "real": real, **model}
-        return Stage("utility", common, inputs, self.common)
+        return Stage("utility", {**common, **weights}, inputs, places)
 
     def metrics(self) -> Stage:
         model = self.target()

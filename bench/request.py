@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,14 @@ class Request:
     at: Sequence[int] = ()
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
+    inception: str | None = None
+    """Path of the Inception-2015 weights, for FID proper."""
 
-    def cells(self) -> list[Cell]:
-        """Every combination asked for; bad names raise UsageError before anything is computed."""
+    def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
+        """Every combination asked for; bad names raise UsageError before anything is computed.
+
+        `say` is told what the user should hear about the data and need not act on.
+        """
         if self.augment not in AUGMENTS:
             raise unknown("augmentation", self.augment, AUGMENTS)
         recipe = named_recipe(self.recipe)
@@ -43,6 +48,8 @@ class Request:
         recipe = named_recipe(self.recipe, tuple(sorted(e for e in checkpoints if e)))
         folder = base_folder(self.base)
         source = open_source(self.data)
+        for note in source.notes:
+            say(note)
         shared: dict[str, Any] = {
             "data": _absolute(self.data),
             "data_label": source.label,
@@ -54,6 +61,7 @@ class Request:
             "recipe": recipe.model_dump(mode="json"),
             "augment": self.augment,
             "sampling": self._sampling(source),
+            **self._inception(),
         }
         return [
             Cell(**shared, defense=defense, attack=attack, seed=seed, at=at)
@@ -89,6 +97,14 @@ class Request:
         size = SplitSizes.scaled(len(source.pairs()))
         most = min(size.reference, size.auxiliary)
         return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+
+    def _inception(self) -> dict[str, str]:
+        if self.inception is None:
+            return {}
+        from bench.utility.inception import weights_digest
+
+        path = Path(self.inception).expanduser().resolve()
+        return {"inception": str(path), "inception_digest": weights_digest(path)}
 
 
 def _absolute(data: str) -> str:

@@ -83,10 +83,13 @@ class Cell(Frozen):
     at: int | None = None
     """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""
     sampling: Sampling = Field(default_factory=Sampling)
+    inception: str | None = None
+    """Path of the Inception-2015 weights, for FID proper; where to look, not part of any key."""
+    inception_digest: str | None = None
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        card = self.model_dump(mode="json", exclude={"data", "base"})
+        card = self.model_dump(mode="json", exclude={"data", "base", "inception"})
         for component in ("defense", "attack"):
             del card[component]["path"]
         return card

@@ -70,9 +70,9 @@ class Row:
         )
         return Figure(Estimate(value, low, high, "mean of ends"), None)
 
-    def mean(self, name: str) -> float:
-        """A plain utility figure, averaged over seeds."""
-        found = [float(result["utility"][name]) for result in self.results.values()]
+    def mean(self, name: str, of: str = "utility") -> float:
+        """A figure without an interval, averaged over seeds."""
+        found = [float(result[of][name]) for result in self.results.values()]
         return sum(found) / len(found)
 
 

@@ -14,6 +14,47 @@ def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [_record(row, several) for row in rows]
 
 
+def figures(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as plain numbers (shares, not percentages), for `--format json` and `csv`."""
+    return [_figures(row) for row in rows]
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    found = {
+        "tpr_at_1fpr": row.figure("tpr"),
+        "auc": row.figure("auc"),
+        "asr": row.figure("asr"),
+        "base_auc": row.figure("auc", "base_control"),
+        "kid_effnet": row.utility("kid_effnet"),
+        "held_out_loss": row.utility("held_out_loss"),
+    }
+    flat: dict[str, Any] = {
+        "data": row.card["data_label"],
+        "base": row.card["base_label"],
+        "recipe": row.card["recipe"]["name"],
+        "augment": row.card["augment"],
+        "defense": row.defense,
+        "attack": row.attack,
+        "epoch": row.epoch,
+        "seeds": " ".join(map(str, sorted(row.results))),
+        "members": row.n[0],
+        "holdouts": row.n[1],
+    }
+    for name, figure in found.items():
+        flat |= {f"{name}{end}": None for end in ("", "_low", "_high", "_seed_sd")}
+        if figure:
+            value, low, high = figure.estimate[:3]
+            flat |= {name: value, f"{name}_low": low, f"{name}_high": high}
+            flat[f"{name}_seed_sd"] = figure.seed_sd
+    return flat | {
+        "tpr_swapped": row.mean("tpr_swapped", "attack"),
+        "asr_oracle": row.mean("asr_oracle", "attack"),
+        "fd_effnet64": row.mean("fd_effnet64"),
+        "fd_effnet": row.mean("fd_effnet"),
+        "utility_n": next(iter(row.results.values()))["utility"]["n"],
+    }
+
+
 def _record(row: Row, with_epoch: bool) -> dict[str, Any]:
     record: dict[str, Any] = {"defense": row.defense, "attack": row.attack}
     if with_epoch:
@@ -60,6 +101,11 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if any(not row.card["recipe"]["board"] for row in rows):
         lines.append(
             f"Recipe '{first.card['recipe']['name']}' shows the path only: NOT for boards."
+        )
+    if fid := utility["fid"]:
+        lines.append(
+            f"FID (Inception, n = {utility['n']}) of the first row {fid['value']:.2f}, "
+            f"real against real {fid['floor']:.2f}: at this n mostly bias."
         )
     lines += _realised(rows)
     return lines + _suspicions(rows)

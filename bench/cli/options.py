@@ -48,6 +48,10 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugins", help="Folder with your own attacks and defenses; repeatable."),
 ]
+Inception = Annotated[
+    Path | None,
+    typer.Option(envvar="BENCH_INCEPTION", help="Weights of Inception 2015, to measure FID too."),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")
 ]

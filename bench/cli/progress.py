@@ -15,6 +15,7 @@ from bench.specs import Stage
 from bench.store import Store
 
 LINE_SECONDS = 30.0
+"""Between two lines where nobody watches a terminal."""
 
 
 class Display(AbstractContextManager["Display"]):
@@ -22,7 +23,8 @@ class Display(AbstractContextManager["Display"]):
 
     def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
         self._store, self._total = store, len(stages)
-        self._running: dict[str, tuple[Stage, float]] = {}
+        self._running: dict[str, Stage] = {}
+        self._first: dict[tuple[str, str], tuple[float, int]] = {}
         self._done = 0
         self._lined = time.monotonic()
         self._live: Any = _live() if sys.stderr.isatty() else None
@@ -49,7 +51,7 @@ class Display(AbstractContextManager["Display"]):
             print(text, file=sys.stderr, flush=True)
 
     def started(self, stage: Stage) -> None:
-        self._running[stage.key] = (stage, time.monotonic())
+        self._running[stage.key] = stage
         if self._live:
             self._live.add_task(label(stage), total=None, id_=stage.key)
 
@@ -67,9 +69,11 @@ class Display(AbstractContextManager["Display"]):
         if self._live:
             for key in self._running:
                 self._live.move(key, self._state(key))
-        elif time.monotonic() - self._lined > LINE_SECONDS:
+            return
+        lines = [self._line(stage) for stage in self._running.values()]
+        if time.monotonic() - self._lined > LINE_SECONDS:
             self._lined = time.monotonic()
-            self.say("; ".join(self._line(stage, began) for stage, began in self._running.values()))
+            self.say("; ".join(lines))
 
     def _forget(self, stage: Stage) -> None:
         self._running.pop(stage.key, None)
@@ -84,13 +88,18 @@ class Display(AbstractContextManager["Display"]):
             return {}
         return state
 
-    def _line(self, stage: Stage, began: float) -> str:
+    def _line(self, stage: Stage) -> str:
         state = self._state(stage.key)
         if not state:
             return label(stage)
-        done, total = state["done"], state["total"]
-        left = (time.monotonic() - began) * (total - done) / max(done, 1)
-        return f"{label(stage)}: {done}/{total} {state['unit']}, about {_clock(left)} left"
+        done, total, unit = state["done"], state["total"], state["unit"]
+        # A resumed stage does not begin at zero, and a stage may count several things in turn.
+        since, at = self._first.setdefault((stage.key, unit), (time.monotonic(), done))
+        line = f"{label(stage)}: {done}/{total} {unit}"
+        if done == at:
+            return line
+        left = (time.monotonic() - since) * (total - done) / (done - at)
+        return f"{line}, about {_clock(left)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -32,6 +32,7 @@ def run(
     at: o.At = None,
     store: o.StoreDir = None,
     plugins: o.Plugins = None,
+    inception: o.Inception = None,
     workers: o.Workers = None,
     form: o.Form = "table",
 ) -> None:
@@ -41,7 +42,9 @@ def run(
     goes on where it stopped. Example: bench run --defense reph --attack clid_th
     """
     form = o.form(form)
-    request = _request(defense, attack, data, base, recipe, preset, augment, seeds, at, plugins)
+    request = _request(
+        defense, attack, data, base, recipe, preset, augment, seeds, at, plugins, inception
+    )
     _execute(request, _open(store), workers, form)
 
 
@@ -57,6 +60,7 @@ def plan(
     at: o.At = None,
     store: o.StoreDir = None,
     plugins: o.Plugins = None,
+    inception: o.Inception = None,
     workers: o.Workers = None,
     form: o.Form = "table",
 ) -> None:
@@ -67,7 +71,9 @@ def plan(
     from bench.pipeline import all_stages
 
     form = o.form(form)
-    request = _request(defense, attack, data, base, recipe, preset, augment, seeds, at, plugins)
+    request = _request(
+        defense, attack, data, base, recipe, preset, augment, seeds, at, plugins, inception
+    )
     place = _open(store)
     stages = all_stages(request.cells())
     estimator = Estimator(place)
@@ -109,6 +115,7 @@ def _request(
     seeds: str,
     at: str | None,
     plugins: list[Path] | None,
+    inception: Path | None,
 ) -> Request:
     from bench.request import Request
     from bench.specs import Sampling
@@ -134,6 +141,7 @@ def _request(
         at=o.numbers(at, "--at"),
         sampling=Sampling(n=QUICK_SAMPLES) if preset else Sampling(),
         plugins=plugins or [],
+        inception=str(inception) if inception else None,
     )
 
 
@@ -143,7 +151,7 @@ def _execute(request: Request, store: Store, workers: int | None, form: str) -> 
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    cells = request.cells()
+    cells = request.cells(say=lambda line: print(line, file=sys.stderr))
     ends = [cell_stage(cell) for cell in cells]
     done = save(store, request, ends)
     errors = _compute(store, ends, workers or default_workers())
@@ -174,10 +182,11 @@ def _compute(store: Store, ends: list[Stage], workers: int) -> dict[str, BenchEr
 
 def _print_rows(store: Store, ends: list[Stage], form: str) -> None:
     from bench.boards.rows import collect
-    from bench.boards.summary import notes, records
+    from bench.boards.summary import figures, notes, records
     from bench.boards.tables import render
 
     found = [(s.params["cell"], store.record(s)["result"]) for s in ends if store.has(s)]
     if found:
         rows = collect(found)
-        print(render(records(rows), cast(Any, form), notes(rows)))
+        shown = figures(rows) if form in ("json", "csv") else records(rows)
+        print(render(shown, cast(Any, form), notes(rows)))

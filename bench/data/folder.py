@@ -129,7 +129,7 @@ def _name(name: object) -> str:
         said = "has no 'file_name'" if name is None else f"has the file_name {name!r}"
         raise _LineError(f"{said}; give the picture's path relative to {METADATA}")
     normal = os.path.normpath(name).replace(os.sep, "/")
-    if os.path.isabs(name) or normal.split("/")[0] in ("..", "."):
+    if Path(name).is_absolute() or normal.split("/")[0] in ("..", "."):
         raise _LineError(
             f"'{name}' lies outside the folder; move the picture into it and give its path "
             f"relative to {METADATA}"
@@ -186,7 +186,7 @@ def decode(content: bytes, name: str = "") -> Image:
         if image.mode == "F":
             raise ValueError("floating-point pixels")
         return image.convert("RGB")
-    except Exception as error:  # decoders raise whatever their parser stumbles over
+    except Exception as error:  # noqa: BLE001 - decoders raise whatever their parser stumbles over
         raise _LineError(f"'{name}' {_undecodable(content, error)}") from None
 
 

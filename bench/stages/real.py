@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from bench.stages.job import Job
 from bench.training.geometry import centre, resize
 from bench.utility.features import effnet
+from bench.utility.inception import inception
 
 
 def run(job: Job) -> dict[str, Any]:
     """`real.npz`: features (n, 1280) of `reference` and `auxiliary`, in the order of their ids."""
-    side = job.params["resolution"]
+    side, weights = job.params["resolution"], job.hints["inception"]
     arrays: dict[str, Any] = {}
     for part in ("reference", "auxiliary"):
         squares = []
@@ -21,8 +23,9 @@ def run(job: Job) -> dict[str, Any]:
             pixels = resize(pair.image, side)
             crop = centre(pixels, side)
             squares.append(pixels[crop.top : crop.top + side, crop.left : crop.left + side])
-        arrays[part] = effnet(
-            np.stack(squares), lambda done, of: job.progress(done, of, "pictures")
-        )
+        pictures = np.stack(squares)
+        arrays[part] = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
+        if weights:
+            arrays[f"{part}_inception"] = inception(pictures, Path(weights))
     np.savez(job.out / "real.npz", **arrays)
     return {part: len(features) for part, features in arrays.items()}
