@@ -14,7 +14,7 @@ from typing import Any
 from bench.errors import UsageError, unknown
 from bench.request import Request
 from bench.specs import Sampling, Stage
-from bench.store import Store, clear_disk_errors, write_atomic
+from bench.store import Store, full_disk_is_told, write_atomic
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def save(store: Store, request: Request, stages: Sequence[Stage]) -> Run:
     id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
     asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     note = {"asked": asked, "request": _plain(request), "metrics": keys}
-    with clear_disk_errors(store.root):
+    with full_disk_is_told(store.root):
         folder = store.root / "runs"
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())

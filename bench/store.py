@@ -51,32 +51,40 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def clear_disk_errors(where: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into one clear line."""
+def full_disk_is_told(where: Path) -> Iterator[None]:
+    """Turns a full disk into one clear line."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        # safetensors has an error type of its own that only names the system's number.
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error):
             raise BudgetError(
                 f"no space left under {where}; free some or name another place with --store, "
                 "then run the same command: finished stages are kept"
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise UsageError(
-                f"cannot write under {where} ({error.strerror}); name another place with --store"
-            ) from error
         raise
+
+
+def make_folder(place: Path, option: str) -> Path:
+    """The folder, made if need be; UsageError naming the option if it cannot be written."""
+    try:
+        with full_disk_is_told(place):
+            place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make folder {place} ({error.strerror}); name another with {option}"
+        ) from None
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"folder {place} may not be written; name another with {option}")
+    return place
 
 
 class Store:
     """Finished stages under one root folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        with clear_disk_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            if not os.access(root, os.W_OK):
-                raise PermissionError(errno.EACCES, "permission denied")
+        self.root = make_folder(root, "--store")
 
     def folder(self, kind: str, key: str) -> Path:
         return self.root / "stages" / kind / key
@@ -156,13 +164,21 @@ class Store:
         shutil.rmtree(self.work(key), ignore_errors=True)
 
     def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Finished entries of a kind as (key, record), oldest first; unreadable ones skipped."""
+        """Finished entries of a kind as (key, record), oldest first; corrupt ones skipped."""
         found = (self.root / "stages" / kind).glob("*/record.json")
         for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
-            try:
-                yield path.parent.name, json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                continue
+            if record := _sound_record(path):
+                yield path.parent.name, record
+
+
+def _sound_record(path: Path) -> dict[str, Any] | None:
+    """The record, if it belongs to this key and its result is the one that was written."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        digests = _digest_json(record["spec"]), _digest_json(record["result"])
+        return record if digests == (path.parent.name, record["result_digest"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _digest_json(value: Any) -> str:

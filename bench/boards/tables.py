@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 Format = Literal["table", "md", "json", "csv"]
+FORMATS: tuple[Format, ...] = ("table", "md", "json", "csv")
 Record = Mapping[str, Any]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -24,9 +24,9 @@ def leaderboard(
     With --format table, json or csv the boards go to stdout and nothing is written.
     """
     from bench.boards.leaderboard import boards
-    from bench.store import Store, clear_disk_errors, default_root, write_atomic
+    from bench.store import Store, default_root, full_disk_is_told, make_folder, write_atomic
 
-    form = o.form(form)
+    shape = o.form(form)
     place = Store((store or default_root()).expanduser().resolve())
     made = boards(place.records("metrics"))
     if not made:
@@ -34,11 +34,11 @@ def leaderboard(
             f"no rows to rank in {place.root}; `bench run` makes them (not --preset quick)"
         )
     for board in made:
-        if form != "md":
-            print(board.render(cast(Any, form)))
+        if shape != "md":
+            print(board.render(shape))
             continue
-        with clear_disk_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
-            write_atomic(out / f"{board.name}.md", board.markdown().encode())
-        print(out / f"{board.name}.md", file=sys.stderr)
+        with full_disk_is_told(out):
+            page = make_folder(out, "--out") / f"{board.name}.md"
+            write_atomic(page, board.markdown().encode())
+        print(page, file=sys.stderr)
         print(board.markdown())

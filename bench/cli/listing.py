@@ -27,14 +27,14 @@ def list_(
 
     if what not in KINDS:
         raise unknown("thing to list", what, KINDS)
-    form = o.form(form)
+    shape = o.form(form)
     if what in ("attacks", "defenses"):
         records = _plugins(what[:-1], plugins or [])
     elif what == "runs":
         records = _runs(store)
     else:
         records = {"data": _data, "bases": _bases, "recipes": _recipes}[what]()
-    print(render(records, cast(Any, form)) if records else f"no {what} yet")
+    print(render(records, shape) if records else f"no {what} yet")
 
 
 def show(

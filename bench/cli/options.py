@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.errors import UsageError
 
+if TYPE_CHECKING:
+    from bench.boards.tables import Format
+
 Defenses = Annotated[
     list[str] | None,
     typer.Option(
-        "--defense", "-d", help="Name, name[param=value,...] or ./file.py; repeatable; 'all'."
+        "--defense", "-d", help="Name, name\\[param=value,...] or ./file.py; repeatable; 'all'."
     ),
 ]
 Attacks = Annotated[
     list[str] | None,
     typer.Option(
-        "--attack", "-a", help="Name, name[param=value,...] or ./file.py; repeatable; 'all'."
+        "--attack", "-a", help="Name, name\\[param=value,...] or ./file.py; repeatable; 'all'."
     ),
 ]
 Data = Annotated[str, typer.Option(help="tiles, scenes, or folder:PATH with metadata.jsonl.")]
@@ -58,20 +61,20 @@ Workers = Annotated[
 Form = Annotated[str, typer.Option("--format", help="table, md, json or csv.")]
 
 
-def numbers(text: str | None, option: str) -> list[int]:
+def numbers(text: str, option: str) -> list[int]:
     """`0,1,2` as whole numbers without repeats."""
-    if text is None:
-        return []
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise UsageError(f"{option} {text}: write whole numbers with commas between, e.g. 0,1,2")
     return list(dict.fromkeys(int(part) for part in parts))
 
 
-def form(text: str) -> str:
+def form(text: str) -> Format:
     """A known output format."""
+    from bench.boards.tables import FORMATS
     from bench.errors import unknown
 
-    if text not in ("table", "md", "json", "csv"):
-        raise unknown("format", text, ["table", "md", "json", "csv"])
-    return text
+    for known in FORMATS:
+        if text == known:
+            return known
+    raise unknown("format", text, FORMATS)

@@ -15,7 +15,7 @@ from bench import __version__
 from bench.specs import Stage
 from bench.stages import stage_function
 from bench.stages.job import Job
-from bench.store import Store, clear_disk_errors, write_atomic
+from bench.store import Store, full_disk_is_told, write_atomic
 
 
 def describe(stage: Stage) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
     store = Store(root)
     key, spec = order["key"], order["spec"]
     began = time.monotonic()
-    with clear_disk_errors(root), store.lock(key):
+    with full_disk_is_told(root), store.lock(key):
         if (store.folder(spec["kind"], key) / "record.json").exists():
             return time.monotonic() - began
         work = store.work(key)

@@ -99,6 +99,7 @@ def load_base(folder: Path, weights: Path | None = None) -> Base:
     import torch
     import transformers
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
     from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -113,7 +114,7 @@ def load_base(folder: Path, weights: Path | None = None) -> Base:
         text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
         tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
         scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UsageError(f"base {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
     if weights is not None:
         unet.load_state_dict(load_file(weights))

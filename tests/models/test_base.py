@@ -1,0 +1,120 @@
+"""Any Stable-Diffusion-shaped folder is a base, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+
+from bench.errors import OfflineError, UsageError
+from bench.models.base import (
+    PARTS,
+    base_folder,
+    base_identity,
+    encode_text,
+    load_base,
+    resolution,
+)
+
+
+@pytest.fixture
+def copied(tiny_base, tmp_path):
+    return shutil.copytree(tiny_base, tmp_path / "copy")
+
+
+def test_a_folder_that_is_not_there_is_named():
+    with pytest.raises(OfflineError, match="no base model folder at .*nowhere"):
+        base_folder("/nowhere")
+
+
+def test_missing_parts_are_all_named(copied):
+    shutil.rmtree(copied / "vae")
+    shutil.rmtree(copied / "scheduler")
+    with pytest.raises(UsageError, match="lacks vae, scheduler"):
+        base_folder(str(copied))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_identity_changes_with_one_byte_of_any_part(copied, part):
+    before = base_identity(copied)
+    file = sorted((copied / part).iterdir())[-1]
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert base_identity(copied) != before
+
+
+def test_identity_ignores_where_the_folder_lies_and_what_no_run_reads(tiny_base, copied):
+    (copied / "README.md").write_text("a model card")
+    assert base_identity(copied) == base_identity(tiny_base)
+
+
+def test_resolution_is_the_same_before_and_after_loading(tiny_base, base):
+    assert resolution(tiny_base) == base.resolution == 16
+
+
+def test_a_broken_configuration_is_one_line(copied):
+    (copied / "unet" / "config.json").write_text("{")
+    with pytest.raises(UsageError, match="unet/config.json cannot be read"):
+        resolution(copied)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("harm", ["truncated", "missing"])
+def test_broken_weights_are_a_usage_error(copied, part, harm):
+    weights = next((copied / part).glob("*.safetensors"))
+    if harm == "truncated":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        weights.unlink()
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_base(copied)
+
+
+def test_all_parts_are_frozen_float32_and_in_eval_mode(base):
+    for model in (base.unet, base.vae, base.text_encoder):
+        assert not model.training
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+        assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_half_precision_weights_are_read_as_float32(tiny_base, base, copied):
+    base_half = load_base(tiny_base)
+    base_half.unet.half().save_pretrained(copied / "unet")
+    loaded = load_base(copied)
+    for ours, given in zip(loaded.unet.parameters(), base.unet.parameters(), strict=True):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, given.half().float(), rtol=0, atol=0)
+
+
+def test_given_weights_replace_those_of_the_unet_alone(tiny_base, base, tmp_path):
+    wanted = {name: p + 1 for name, p in base.unet.state_dict().items()}
+    save_file(wanted, tmp_path / "unet.safetensors")
+    loaded = load_base(tiny_base, tmp_path / "unet.safetensors")
+    for name, value in loaded.unet.state_dict().items():
+        assert torch.equal(value, wanted[name])
+    for name, value in loaded.vae.state_dict().items():
+        assert torch.equal(value, base.vae.state_dict()[name])
+
+
+def test_text_states_are_those_of_the_pipeline(tiny_base, base):
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_base, safety_checker=None)
+    captions = ["a red circle", "", "word " * 100]
+    ours = encode_text(base, captions)
+    theirs, _ = pipeline.encode_prompt(captions, "cpu", 1, do_classifier_free_guidance=False)
+    assert ours.shape == (3, base.tokenizer.model_max_length, 32)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_the_schedule_is_the_folder_s_own(copied):
+    path = copied / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text()) | {"beta_end": 0.02, "prediction_type": "v_prediction"}
+    path.write_text(json.dumps(config))
+    loaded = load_base(copied)
+    betas = torch.linspace(0.00085**0.5, 0.02**0.5, 1000) ** 2
+    torch.testing.assert_close(loaded.alphas_cumprod, torch.cumprod(1 - betas, 0))
+    assert loaded.prediction_type == "v_prediction"

@@ -1,0 +1,85 @@
+"""Tiny trainings: a fresh base each, since training writes to its U-Net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bench.data import scenes
+from bench.data.pairs import Pairs
+from bench.models.base import Base, load_base
+from bench.training.loop import train
+from bench.training.recipe import Recipe
+
+Weights = dict[str, torch.Tensor]
+RECIPE = Recipe(name="test", epochs=3, batch=4, lr=1e-3, ema_decay=0.9, crop_margin=2)
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return RECIPE
+
+
+@pytest.fixture
+def fresh(tiny_base: Path) -> Callable[[], Base]:
+    """A base whose U-Net nobody has trained."""
+    return lambda: load_base(tiny_base)
+
+
+@pytest.fixture(scope="session")
+def pairs() -> Pairs:
+    """Ten pairs, so that an epoch of batches of four ends with a smaller one."""
+    drawn = scenes.pairs()
+    return drawn.select(drawn.ids[:10])
+
+
+class Trained:
+    """What one call of `train` left behind."""
+
+    def __init__(self, out: Path, figures: dict[str, Any]) -> None:
+        self.figures = figures
+        self.weights: Weights = load_file(out / "unet.safetensors")
+        self.kept = {path.stem: load_file(path) for path in out.glob("unet-*.safetensors")}
+        self.bytes = {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture
+def training(fresh, pairs, tmp_path) -> Callable[..., Trained]:
+    """Trains on a fresh base; what is not said is as in the usual recipe."""
+    names = iter(range(1000))
+
+    def run(
+        recipe: Recipe = RECIPE,
+        pairs: Pairs = pairs,
+        augment: str = "default",
+        seed: int = 0,
+        work: Path | None = None,
+        progress: Callable[[int, int, str], None] = lambda done, of, unit: None,
+        base: Base | None = None,
+    ) -> Trained:
+        folder = tmp_path / f"training-{next(names)}"
+        out, work = folder / "out", work or folder / "work"
+        out.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
+        figures = train(base or fresh(), pairs, recipe, augment, seed, work, out, progress)
+        return Trained(out, figures)
+
+    return run
+
+
+@pytest.fixture
+def assert_close() -> Callable[[Weights, Weights, float], None]:
+    """Two sets of weights differ by at most `share` of the root mean square of a weight."""
+
+    def check(ours: Weights, theirs: Weights, share: float) -> None:
+        assert ours.keys() == theirs.keys()
+        gap = torch.cat([(ours[n] - theirs[n]).flatten() for n in ours]).abs().max()
+        size = torch.cat([v.flatten() for v in theirs.values()]).square().mean().sqrt()
+        assert gap <= share * size, f"{gap / size:.1e} of a weight"
+
+    return check
