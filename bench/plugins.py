@@ -13,6 +13,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from bench.specs import Component
 Kind = Literal["attack", "defense"]
 PLURAL = {"attack": "attacks", "defense": "defenses"}
 BASES: dict[str, type] = {"attack": Attack, "defense": Defense}
+NAME = re.compile(r"[\w.-]+")
 CALL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<params>.*)\])?")
 
 
@@ -86,7 +88,8 @@ def load_module(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # stdout is for results
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -101,30 +104,45 @@ def load_file(kind: Kind, path: Path, shipped: bool = False) -> list[Plugin]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
-        said = (str(error) or "no message").splitlines()[0]
-        problem = f"{type(error).__name__}: {said}"
-        return [Plugin(kind, path.stem, path, error=problem, shipped=shipped)]
+        return [Plugin(kind, path.stem, path, error=_said(error), shipped=shipped)]
     found = [
-        Plugin(kind, getattr(value, "name", value.__name__.lower()), path, value, shipped=shipped)
+        _checked(kind, path, value, shipped)
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, BASES[kind])
         and value.__module__ == module.__name__
         and not value.__name__.startswith("_")
     ]
-    return [_checked(plugin) for plugin in found]
+    names = [plugin.name for plugin in found]
+    return [_refused_twin(p) if names.count(p.name) > 1 else p for p in found]
 
 
-def _checked(plugin: Plugin) -> Plugin:
-    """A class whose parameters are not all typed fields with defaults is listed as broken."""
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
+
+
+def _checked(kind: Kind, path: Path, cls: type, shipped: bool) -> Plugin:
+    """A class without a usable name, or whose parameters lack type or default, is broken."""
+    name = getattr(cls, "name", cls.__name__.lower())
+    typed = [a for a, h in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(h)]
     try:
-        if not dataclasses.is_dataclass(plugin.usable()):
-            raise TypeError("is no dataclass")
-        plugin.usable()()
-    except Exception as error:  # noqa: BLE001 - a constructor too
-        said = f"{plugin.usable().__name__} cannot be made without arguments: {error}"
-        return dataclasses.replace(plugin, cls=None, error=said)
-    return plugin
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise TypeError(f"the name {name!r} is not made of letters, digits, '_', '-' and '.'")
+        if typed and "__dataclass_fields__" not in vars(cls):
+            raise TypeError(f"'{typed[0]}' is no parameter without @dataclass above the class")
+        cls()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
+        said = f"{cls.__name__} is not usable: {_said(error)}"
+        return Plugin(kind, str(name), path, error=said, shipped=shipped)
+    return Plugin(kind, name, path, cls, shipped=shipped)
+
+
+def _refused_twin(plugin: Plugin) -> Plugin:
+    """Of two classes of one file with one name, neither can be asked for."""
+    said = plugin.error or f"two classes of this file are named '{plugin.name}'"
+    return dataclasses.replace(plugin, cls=None, error=said)
 
 
 def load_folder(kind: Kind, folder: Path, shipped: bool = False) -> list[Plugin]:

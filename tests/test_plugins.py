@@ -50,10 +50,11 @@ BROKEN = {
         "from bench import Attack\nclass Plain(Attack):\n    def __init__(self, t): ...",
         "Plain",
     ),
+    "undecorated": ("from bench import Attack\nclass U(Attack):\n    t: int = 3", "@dataclass"),
     "untyped": (
         "from dataclasses import dataclass\nfrom bench import Attack\n"
         "@dataclass\nclass Untyped(Attack):\n    t: int",
-        "without arguments",
+        "missing 1 required",
     ),
     "leaving_late": (
         "from dataclasses import dataclass\nfrom bench import Attack\n"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -26,7 +29,7 @@ def render(records: Sequence[Record], form: Format, notes: Sequence[str] = ()) -
     if form == "md":
         table = markdown(columns, cells)
         return "\n".join([table, "", *notes]) if notes else table
-    return "\n".join([_plain(columns, cells), *notes])
+    return "\n".join([_fitted(columns, cells), *notes])
 
 
 def markdown(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
@@ -37,10 +40,18 @@ def markdown(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """A line a record; a line a column where a terminal is too narrow for that."""
+    wide = _plain([columns, *cells])
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    if max(map(len, wide.splitlines())) <= room:
+        return wide
+    return _plain(list(zip(columns, *cells, strict=True)))
+
+
+def _plain(lines: Sequence[Sequence[str]]) -> str:
     """Columns aligned by spaces, no escape codes: it reads the same in a file."""
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    lines = [columns, *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

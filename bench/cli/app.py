@@ -56,18 +56,21 @@ def main() -> None:
     """Runs the command; every foreseen failure ends in one line and its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        # Not standalone: typer would turn an interrupt into exit code 1.
-        sys.exit(app(standalone_mode=False) or 0)
+        # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
+        code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         print(f"error: {_said(error)} (`bench --help` shows what there is)", file=sys.stderr)
-        sys.exit(UsageError.exit_code)
+        code = UsageError.exit_code
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left
+        os._exit(0)
+    if code == INTERRUPTED:
         print("interrupted; run the same command again, or `bench resume`", file=sys.stderr)
         # Not sys.exit: a worker thread in the middle of a stage must not hold the process back.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has left
-        os._exit(0)
+    sys.exit(code)

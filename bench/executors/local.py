@@ -61,7 +61,11 @@ def run(
                 if len(running) == workers:
                     break
                 del todo[stage.key]
-                running[pool.submit(compute, store.root, describe(stage))] = stage
+                try:
+                    running[pool.submit(compute, store.root, describe(stage))] = stage
+                except BrokenProcessPool:  # told by the stage that was running in it
+                    todo.clear()
+                    break
                 watcher.started(stage)
             if not running:
                 break
@@ -132,6 +136,7 @@ def _pool(workers: int) -> Iterator[Executor]:
 
 def _die_with(parent: int) -> None:
     """A worker ends when its parent is gone, killed or not, and so frees its locks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its workers
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -9,7 +9,6 @@ pair, visit), which makes a resumed run equal to one that was never stopped, bit
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -121,11 +120,16 @@ class Trainer:
         self.visited = 0
         self.losses: list[float] = []
 
-    def step(self, batch: Batch) -> None:
-        """One micro-batch: loss, backward, and at the end of an accumulation one update."""
+    def step(self, batch: Batch, last: bool = False) -> None:
+        """One micro-batch: loss, backward, and at the end of an accumulation one update.
+
+        `last` of an epoch ends an accumulation early, as accelerate does with a data loader.
+        """
         import torch.nn.functional as F
 
         base = self.base
+        if last:
+            self.accelerator.step = self.recipe.accumulate - 1
         with self.accelerator.accumulate(self.unet):
             alpha_bar = base.alphas_cumprod[batch.times]
             noisy = add_noise(batch.clean, batch.noise, alpha_bar)
@@ -226,7 +230,8 @@ def train(
     while trainer.visited < visits.total:
         # As in the published script an epoch ends with a smaller batch, so no batch spans two.
         left = len(pairs) - trainer.visited % len(pairs)
-        trainer.step(visits.batch(trainer.visited, min(recipe.batch, left)))
+        size = min(recipe.batch, left)
+        trainer.step(visits.batch(trainer.visited, size), last=size == left)
         progress(trainer.visited, visits.total, "pictures")
         if trainer.visited in keep:
             save_file(trainer.ema_weights(), work / f"unet-{keep[trainer.visited]:04d}.safetensors")
@@ -241,7 +246,7 @@ def train(
     return {
         "pairs": len(pairs),
         "pictures": visits.total,
-        "steps": math.ceil(len(trainer.losses) / recipe.accumulate),
+        "steps": trainer.ema.optimization_step,
         "loss_by_epoch": _by_epoch(trainer.losses, recipe.epochs),
         "pictures_per_second": round((visits.total - resumed_at) / max(seconds, 1e-9), 1),
     }
