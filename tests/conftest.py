@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,26 +124,26 @@ def write_tokenizer(folder: Path) -> int:
     return len(words)
 
 
-@pytest.fixture
-def cli(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ended]:
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., Ended]:
     """`bench ...` in this process."""
-    return lambda *words: run_here(words, monkeypatch, capsys)
+    return run_here
 
 
-def run_here(
-    words: Sequence[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Ended:
+def run_here(*words: object) -> Ended:
+    """Calls the entry point with these words; what it would print and exit with."""
     from bench.cli.app import main
 
-    monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["bench", *map(str, words)])
         main()
-    said = capsys.readouterr()
-    code = ended.value.code
-    return Ended(code if isinstance(code, int) else int(code is not None), said.out, said.err)
+    return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

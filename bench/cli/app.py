@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -70,7 +71,8 @@ def main() -> None:
         os._exit(0)
     if code == INTERRUPTED:
         print("interrupted; run the same command again, or `bench resume`", file=sys.stderr)
-        # Not sys.exit: a worker thread in the middle of a stage must not hold the process back.
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        # A worker thread in the middle of a stage must not hold the process back.
+        if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
     sys.exit(code)

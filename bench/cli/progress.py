@@ -113,7 +113,6 @@ def _live() -> Any:
         BarColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
@@ -141,9 +140,8 @@ def _live() -> Any:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[unit]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=Console(stderr=True),
         transient=True,
     )

@@ -126,10 +126,11 @@ def _pool(workers: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        # Interrupted: what runs is given up, its checkpoint stays; the caller ends the process.
-        for process in list(getattr(pool, "_processes", None) or {}):
+        # Interrupted: what runs is given up, its checkpoint stays.
+        processes = list(getattr(pool, "_processes", None) or {})
+        for process in processes:
             os.kill(process, signal.SIGKILL)
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=bool(processes), cancel_futures=True)
         raise
     pool.shutdown()
 
