@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.data.sources import DataSource, open_source
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError, ValidationError, unknown
 from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
 from bench.plugins import Kind, discover, resolve
 from bench.specs import Augment, Cell, Component, Sampling
@@ -71,6 +71,19 @@ class Request:
             for seed in self.seeds
         ]
 
+    def absolute(self) -> Request:
+        """The same with full paths, so that it means the same from every folder."""
+        base = self.base if self.base == EMBEDDED else str(Path(self.base).expanduser().resolve())
+        return replace(
+            self,
+            defenses=[_absolute_file(name) for name in self.defenses],
+            attacks=[_absolute_file(name) for name in self.attacks],
+            data=_absolute(self.data),
+            base=base,
+            plugins=[folder.expanduser().resolve() for folder in self.plugins],
+            inception=self.inception and str(Path(self.inception).expanduser().resolve()),
+        )
+
     def _components(self, kind: Kind, names: Sequence[str]) -> list[Component]:
         if list(names) == ["all"]:
             names = [p.name for p in discover(kind, self.plugins) if p.cls]
@@ -92,9 +105,15 @@ class Request:
 
     def _sampling(self, source: DataSource) -> Sampling:
         """No more prompts than the data set has reference captions."""
-        from bench.data.splits import SplitSizes
+        from bench.data.splits import MINIMUM, SplitSizes
 
-        size = SplitSizes.scaled(len(source.pairs()))
+        n = len(source.pairs())
+        if n < MINIMUM:
+            raise ValidationError(
+                f"data set {source.label} has too few pairs to split: {n}; add pictures until "
+                f"there are at least {MINIMUM} different ones"
+            )
+        size = SplitSizes.scaled(n)
         most = min(size.reference, size.auxiliary)
         return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
 
@@ -111,3 +130,11 @@ def _absolute(data: str) -> str:
     """`folder:PATH` with the full path, so that a worker finds it from wherever it runs."""
     kind, _, place = data.partition(":")
     return f"folder:{Path(place).expanduser().resolve()}" if kind == "folder" and place else data
+
+
+def _absolute_file(component: str) -> str:
+    """`./file.py:Name[...]` with the full path; a plain name as it is."""
+    name, bracket, params = component.strip().partition("[")
+    if ".py" not in name and "/" not in name:
+        return component
+    return f"{Path(name).expanduser().absolute()}{bracket}{params}"

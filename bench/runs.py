@@ -73,9 +73,10 @@ def find(store: Store, id_: str | None) -> Run:
 
 
 def _plain(request: Request) -> dict[str, Any]:
-    plain = dataclasses.asdict(dataclasses.replace(request, sampling=None))  # type: ignore[arg-type]
+    full = request.absolute()
+    plain = dataclasses.asdict(dataclasses.replace(full, sampling=None))  # type: ignore[arg-type]
     plain["sampling"] = request.sampling.model_dump()
-    plain["plugins"] = [str(Path(folder).resolve()) for folder in request.plugins]
+    plain["plugins"] = [str(folder) for folder in full.plugins]
     return plain
 
 

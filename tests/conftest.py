@@ -1,16 +1,17 @@
-"""A Stable-Diffusion-shaped model of a megabyte, and the `bench` command in two ways."""
+"""A Stable-Diffusion-shaped model of a megabyte, the `bench` command, and one finished run."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,9 +29,19 @@ class Ended(NamedTuple):
     err: str
 
 
+class Ran(NamedTuple):
+    """A finished run: what was typed but for the attacks, its store, and how it ended."""
+
+    words: tuple[Any, ...]
+    store: Path
+    code: int
+    out: str
+    err: str
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A randomly initialised base (16 x 16 pixels, 8 x 8 latents) in the diffusers folder format."""
+    """A randomly initialised base (16 x 16 pixels, 8 x 8 latents) in the diffusers format."""
     return write_base(tmp_path_factory.mktemp("bases") / "tiny-sd")
 
 
@@ -135,14 +146,10 @@ def run_here(*words: object) -> Ended:
     from bench.cli.app import main
 
     out, err = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["bench", *map(str, words)])
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
@@ -150,9 +157,7 @@ def run_here(*words: object) -> Ended:
 def shell() -> Callable[..., Ended]:
     """`bench ...` as a process of its own; `before` is Python that runs ahead of it."""
 
-    def run(
-        *words: object, before: str = "", cwd: Path | None = None, **environment: str
-    ) -> Ended:
+    def run(*words: object, before: str = "", cwd: Path | None = None, **environment: str) -> Ended:
         command = command_line(*words, before=before)
         done = subprocess.run(
             command,
@@ -178,3 +183,26 @@ def command_line(*words: object, before: str = "") -> list[str]:
 def environment_of_bench() -> dict[str, str]:
     """What a process needs to import this checkout from any folder."""
     return {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="session")
+def tiny_words(tiny_base: Path) -> tuple[Any, ...]:
+    """Options of the smallest run there is."""
+    return ("--data", "scenes:n=120", "--recipe", "quick", "--base", tiny_base, "--defense", "none")
+
+
+@pytest.fixture(scope="session")
+def ran(
+    cli: Callable[..., Ended], tiny_words: tuple[Any, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Ran:
+    """Both attacks with one worker, from nothing."""
+    store = tmp_path_factory.mktemp("stores") / "ran"
+    attacks = ("--attack", "loss", "--attack", "clid_th")
+    ended = cli("run", *tiny_words, *attacks, "--workers", 1, "--store", store)
+    return Ran(tiny_words, store, *ended)
+
+
+@pytest.fixture
+def copied(ran: Ran, tmp_path: Path) -> Path:
+    """A copy of that store, to be spoilt."""
+    return Path(shutil.copytree(ran.store, tmp_path / "copied"))

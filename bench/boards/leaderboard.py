@@ -6,7 +6,7 @@ recipes that are not for boards, and of checkpoints before the end, stay out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -29,23 +29,25 @@ class Board:
     attacks: pd.DataFrame
     notes: tuple[str, ...]
 
-    def render(self, form: Format) -> str:
-        """Both tables for programs, or for eyes."""
-        both = {"defenses": self.defenses, "attacks": self.attacks}
-        records = [
-            {"board": self.name, "table": table, **_words(record)}
-            for table, frame in both.items()
-            for record in frame.to_dict("records")
-        ]
-        columns = list(dict.fromkeys(column for record in records for column in record))
-        return render([{c: r.get(c) for c in columns} for r in records], form, self.notes)
-
     def markdown(self) -> str:
         """The page: what was measured first, then the two rankings."""
         parts = [f"# {escape(self.title)}", *map(escape, self.notes)]
         parts += ["## Defenses, best first", _table(self.defenses)]
         parts += ["## Attacks, strongest first", _table(self.attacks)]
         return "\n\n".join(parts) + "\n"
+
+
+def render_boards(made: Sequence[Board], form: Format) -> str:
+    """The tables of all boards as one, for programs."""
+    records = [
+        {"board": board.name, "table": table, **_words(record)}
+        for board in made
+        for table, frame in (("defenses", board.defenses), ("attacks", board.attacks))
+        for record in frame.to_dict("records")
+    ]
+    columns = list(dict.fromkeys(column for record in records for column in record))
+    notes = [f"{board.name}: {note}" for board in made for note in board.notes]
+    return render([{c: r.get(c) for c in columns} for r in records], form, notes)
 
 
 def _words(record: Mapping[Any, Any]) -> dict[str, Any]:
@@ -58,9 +60,9 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
-    """The boards that a store's metrics records give."""
+    """The boards that a store's metrics records give, oldest first."""
     rows = collect((r["spec"]["params"]["cell"], r["result"]) for _, r in records)
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    groups: dict[tuple[str, ...], dict[tuple[str, str], Row]] = {}
     for row in rows:
         card = row.card
         if card["recipe"]["board"] and card["at"] is None and row.figure("tpr"):
@@ -68,15 +70,21 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
                 card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
                 card["data_identity"], card["base_identity"],
             )  # fmt: skip
-            groups.setdefault(key, []).append(row)
-    return [_board(key[:4], group) for key, group in groups.items()]
+            # A plugin that was edited since has a row of its own; it replaces the older one.
+            groups.setdefault(key, {})[row.defense, row.attack] = row
+    names = [key[:4] for key in groups]
+    return [
+        _board(key, list(group.values()), names.count(key[:4]) > 1) for key, group in groups.items()
+    ]
 
 
-def _board(key: tuple[str, ...], rows: list[Row]) -> Board:
-    data, base, recipe, augment = key
+def _board(key: tuple[str, ...], rows: list[Row], ambiguous: bool) -> Board:
+    data, base, recipe, augment, *identities = key
     frame = pd.DataFrame([_figures(row) for row in rows])
     title = f"{data}: base {base}, recipe {recipe}, augmentation {augment}"
     name = "-".join(_slug(part) for part in (data, base, recipe, augment))
+    if ambiguous:  # other content under the same label
+        name += "".join(f"-{identity[:8]}" for identity in identities)
     return Board(name, title, _defenses(frame), _attacks(frame), _notes(rows))
 
 

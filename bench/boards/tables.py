@@ -44,7 +44,7 @@ def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     """A line a record; a line a column where a terminal is too narrow for that."""
     wide = _plain([columns, *cells])
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
-    if max(map(len, wide.splitlines())) <= room:
+    if max(map(len, wide.splitlines()), default=0) <= room:
         return wide
     return _plain(list(zip(columns, *cells, strict=True)))
 

@@ -60,7 +60,8 @@ def main() -> None:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
         code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
-        print(f"error: {_said(error)} (`bench --help` shows what there is)", file=sys.stderr)
+        if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
+            print(f"error: {said} (`bench --help` shows what there is)", file=sys.stderr)
         code = UsageError.exit_code
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -23,7 +23,7 @@ def leaderboard(
 
     With --format table, json or csv the boards go to stdout and nothing is written.
     """
-    from bench.boards.leaderboard import boards
+    from bench.boards.leaderboard import boards, render_boards
     from bench.store import Store, default_root, full_disk_is_told, make_folder, write_atomic
 
     shape = o.form(form)
@@ -33,10 +33,10 @@ def leaderboard(
         raise UsageError(
             f"no rows to rank in {place.root}; `bench run` makes them (not --preset quick)"
         )
+    if shape != "md":
+        print(render_boards(made, shape))
+        return
     for board in made:
-        if shape != "md":
-            print(board.render(shape))
-            continue
         with full_disk_is_told(out):
             page = make_folder(out, "--out") / f"{board.name}.md"
             write_atomic(page, board.markdown().encode())

@@ -34,7 +34,8 @@ def list_(
         records = _runs(store)
     else:
         records = {"data": _data, "bases": _bases, "recipes": _recipes}[what]()
-    print(render(records, shape) if records else f"no {what} yet")
+    told = records or shape in ("json", "csv")
+    print(render(records, shape) if told else f"no {what} yet")
 
 
 def show(

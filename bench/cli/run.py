@@ -142,26 +142,29 @@ def _execute(asked: Asked) -> None:
     errors = _compute(asked.store, ends, asked.workers)
     _print_rows(asked.store, ends, asked.form)
     _tell(f"run {noted.id} in {asked.store.root}")
-    for error in errors:
-        _tell(f"error: {error}")
+    for what, error in errors:
+        _tell(f"error: {what}: {error}")
     if errors:
-        sys.exit(max(error.exit_code for error in errors))
+        sys.exit(max(error.exit_code for _, error in errors))
 
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _compute(store: Store, ends: list[Stage], workers: int) -> list[BenchError]:
+def _compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, BenchError]]:
+    """Computes what is missing; what failed in words, and why."""
     from bench.cli.progress import Display
     from bench.executors.local import run as run_stages
+    from bench.pipeline import label
     from bench.plan import missing
 
     stages = missing(store, ends, _tell)
     if not stages:
         return []
     with Display(store, stages) as display:
-        return list(run_stages(stages, store, workers, display).values())
+        errors = run_stages(stages, store, workers, display)
+    return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
 
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:

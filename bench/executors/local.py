@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -22,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from bench.errors import BenchError
-from bench.executors.work import compute, describe
+from bench.executors.work import attempt, describe
 from bench.specs import Stage
 from bench.store import Store
 
@@ -62,7 +61,7 @@ def run(
                     break
                 del todo[stage.key]
                 try:
-                    running[pool.submit(compute, store.root, describe(stage))] = stage
+                    running[pool.submit(attempt, store.root, describe(stage))] = stage
                 except BrokenProcessPool:  # told by the stage that was running in it
                     todo.clear()
                     break
@@ -72,7 +71,7 @@ def run(
             done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 stage = running.pop(future)
-                error = _outcome(future, stage, store)
+                error = _outcome(future)
                 if isinstance(error, BenchError):
                     errors[stage.key] = error
                     watcher.failed(stage, str(error))
@@ -92,23 +91,15 @@ def _ready(
     return sorted(ready, key=lambda stage: stage.kind != "train")
 
 
-def _outcome(future: Future[float], stage: Stage, store: Store) -> float | BenchError:
+def _outcome(future: Future[float]) -> float | BenchError:
     try:
         return future.result()
     except BenchError as error:
-        return type(error)(f"{stage.kind} {stage.key[:12]}: {error}")
+        return error
     except BrokenProcessPool:
         return BenchError(
-            f"{stage.kind} {stage.key[:12]}: its process was killed (out of memory?); finished "
-            "stages are kept, run the same command again, perhaps with --workers 1"
-        )
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        log = store.root / "logs" / f"{stage.kind}-{stage.key[:12]}.log"
-        log.parent.mkdir(exist_ok=True)
-        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        said = (str(error) or "no message").splitlines()[0]
-        return BenchError(
-            f"{stage.kind} {stage.key[:12]} failed: {type(error).__name__}: {said} (details: {log})"
+            "its process was killed (out of memory?); finished stages are kept, run the same "
+            "command again, perhaps with --workers 1"
         )
 
 

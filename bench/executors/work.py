@@ -6,12 +6,16 @@ import json
 import os
 import platform
 import shutil
+import sys
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from bench import __version__
+from bench.errors import BenchError
 from bench.specs import Stage
 from bench.stages import stage_function
 from bench.stages.job import Job
@@ -26,6 +30,26 @@ def describe(stage: Stage) -> dict[str, Any]:
         "hints": dict(stage.hints),
         "inputs": {role: (below.kind, below.key) for role, below in stage.inputs.items()},
     }
+
+
+def attempt(root: Path, order: Mapping[str, Any]) -> float:
+    """`compute`, with whatever is raised told as a BenchError that any process can read.
+
+    A plugin may raise anything: SystemExit, or an exception that cannot be sent between processes.
+    What it prints goes to stderr, since stdout is for results.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            return compute(root, order)
+    except (BenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001
+        log = root / "logs" / f"{order['spec']['kind']}-{order['key'][:12]}.log"
+        with full_disk_is_told(root):
+            log.parent.mkdir(exist_ok=True)
+            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        said = (str(error) or "no message").splitlines()[0]
+        raise BenchError(f"{type(error).__name__}: {said} (details: {log})") from None
 
 
 def compute(root: Path, order: Mapping[str, Any]) -> float:

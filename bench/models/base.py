@@ -48,17 +48,21 @@ def base_identity(folder: Path) -> str:
 
 def resolution(folder: Path) -> int:
     """Side of the pictures in pixels, from the configurations alone."""
-    unet = _config(folder, "unet")
-    vae = _config(folder, "vae")
-    return int(unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
+    latents = _config(folder, "unet", "sample_size", int)
+    levels = _config(folder, "vae", "block_out_channels", list)
+    return int(latents * 2 ** (len(levels) - 1))
 
 
-def _config(folder: Path, part: str) -> dict[str, Any]:
+def _config(folder: Path, part: str, name: str, kind: type) -> Any:
+    """One value of a part's configuration; UsageError if it is not there or of another type."""
     try:
-        config: dict[str, Any] = json.loads((folder / part / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"base {folder}: {part}/config.json cannot be read: {error}") from None
-    return config
+        value = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))[name]
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is {value!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = f"no {name}" if isinstance(error, KeyError) else error
+        raise UsageError(f"base {folder}: {part}/config.json cannot be read: {said}") from None
+    return value
 
 
 @dataclass

@@ -25,9 +25,14 @@ def run(job: Job) -> dict[str, Any]:
         progress=lambda queries: job.progress(queries, expected, "queries"),
     )
     features = np.asarray(attack.features(target, pairs), dtype=np.float64)
-    if features.ndim != 2 or len(features) != len(pairs):
+    if features.ndim != 2 or len(features) != len(pairs) or not features.size:
         raise ValueError(f"{attack.name} gave features of shape {features.shape}, not (n, F)")
     if not np.isfinite(features).all():
         raise ValueError(f"{attack.name} gave features that are not finite")
+    if target.queries != expected:
+        raise ValueError(
+            f"{attack.name} declares {attack.queries} queries a pair and made "
+            f"{target.queries / len(pairs):g}"
+        )
     np.savez(job.out / "features.npz", ids=np.array(pairs.ids), features=features)
     return {"pairs": len(pairs), "queries_made": target.queries, "queries_declared": expected}

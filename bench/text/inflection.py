@@ -47,6 +47,9 @@ UNCHANGED = frozenset(
 )
 """Verbs whose past is their base form; WordNet's lists need not name them."""
 
+LIKE_BASE = frozenset({"become", "come", "outrun", "overcome", "run"})
+"""Verbs whose participle is their base form but whose past is not."""
+
 
 def forms(lemma: str, pos: str, irregular: Irregular) -> dict[str, str]:
     """Tag -> form, for the tags of `TAGS` that this lemma has without doubt.
@@ -93,6 +96,8 @@ def past_participle(verb: str, irregular: Irregular) -> str | None:
     """The past form if the participle is the same, else None: `held` yes, `took`/`taken` no."""
     if verb in UNCHANGED:
         return verb
+    if verb in LIKE_BASE:
+        return None
     others = [f for f in irregular.get(verb, ()) if not f.endswith(("ing", "s")) and f != verb]
     if len(others) > 1:
         return None

@@ -174,14 +174,19 @@ class Trainer:
         beside.replace(folder / "checkpoint.safetensors")
 
     def resume(self, folder: Path) -> None:
-        """Goes back to the last checkpoint in `folder`, if there is one."""
+        """Goes back to the last checkpoint in `folder`; from the start if none can be read."""
         import torch
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         path = folder / "checkpoint.safetensors"
         if not path.exists():
             return
-        with safe_open(path, framework="pt", device=str(self.base.device)) as stored:
+        try:
+            stored: Any = safe_open(path, framework="pt", device=str(self.base.device))
+        except SafetensorError:  # cut short when the machine went down
+            path.unlink()
+            return
+        with stored:
             facts = json.loads(stored.metadata()["facts"])
             unet = self._raw()
             with torch.no_grad():

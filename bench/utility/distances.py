@@ -37,7 +37,9 @@ def kernel_distance(real: FloatArray, fake: FloatArray, seed: int = 0) -> Estima
         for n in map(len, (real, fake))
     ]
     value = float(_weighted_mmd(kernels, *once)[0])
-    low, high = np.percentile(_weighted_mmd(kernels, *drawn), [2.5, 97.5])
+    # A resample of one picture only (of very small sets) has no pair to compare: left out.
+    usable = np.all([np.count_nonzero(w, axis=1) > 1 for w in drawn], axis=0)
+    low, high = np.percentile(_weighted_mmd(kernels, *(w[usable] for w in drawn)), [2.5, 97.5])
     return Estimate(
         value, min(float(low), value), max(float(high), value), "bootstrap over pictures"
     )

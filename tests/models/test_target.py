@@ -133,7 +133,9 @@ def test_no_global_generator_is_read_or_moved(base, pairs, usual):
 
 def test_equal_captions_give_no_difference_at_all(target, pairs, usual):
     assert np.array_equal(target.losses(pairs, TIMES, list(pairs.captions)), usual)
-    assert np.array_equal(target.losses(pairs.with_captions([""] * 20), TIMES, pairs.captions), usual)
+    assert np.array_equal(
+        target.losses(pairs.with_captions([""] * 20), TIMES, pairs.captions), usual
+    )
 
 
 def test_other_captions_give_other_losses(target, pairs, usual):
@@ -186,7 +188,9 @@ def test_more_timesteps_than_rows_are_still_answered(base, pairs, usual):
 
 def test_latents_are_scaled_posterior_means(base, target, pairs):
     some = pairs.select(pairs.ids[:3])
-    pixels = [np.asarray(some.image(id_).resize((16, 16), Image.Resampling.BILINEAR)) for id_ in some.ids]
+    pixels = [
+        np.asarray(some.image(id_).resize((16, 16), Image.Resampling.BILINEAR)) for id_ in some.ids
+    ]
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         posterior = base.vae.encode(images).latent_dist

@@ -50,9 +50,7 @@ def plain_training(base, pairs, recipe, augment, seed):
     for epoch in range(recipe.epochs):
         starts = range(0, len(pairs), recipe.batch)
         for number, start in enumerate(starts, start=1):
-            batch = visits.batch(
-                epoch * len(pairs) + start, min(recipe.batch, len(pairs) - start)
-            )
+            batch = visits.batch(epoch * len(pairs) + start, min(recipe.batch, len(pairs) - start))
             noisy = scheduler.add_noise(batch.clean, batch.noise, batch.times)
             wanted = batch.noise
             if base.prediction_type == "v_prediction":
@@ -210,9 +208,7 @@ def test_encoding_on_the_fly_gives_the_same_training(training, assert_close, mon
     assert_close(training().weights, cached.weights, CLOSE)
 
 
-def test_the_order_in_which_pairs_are_given_matters_not_to_their_draws_but_to_batches(
-    training, pairs, recipe, assert_close
-):
+def test_pairs_in_another_order_train_the_same_model(training, pairs, recipe, assert_close):
     """With one batch an epoch there is no order left, and the sum is the same."""
     recipe = recipe.model_copy(update={"batch": 10})
     turned = training(recipe, pairs.select(pairs.ids[::-1]))
@@ -238,9 +234,7 @@ def test_loss_falls_on_a_few_pairs_seen_often(training, pairs, recipe, augment):
     assert np.mean(losses[-20:]) < 0.75 * np.mean(losses[:3])
 
 
-def test_half_precision_forward_passes_train_the_same_model_roughly(
-    training, recipe, assert_close
-):
+def test_half_precision_forward_passes_train_the_same_model_roughly(training, recipe, assert_close):
     from accelerate.state import AcceleratorState
 
     full = training().weights

@@ -1,4 +1,4 @@
-"""Draws belong to (seed, pair, visit); posteriors are sampled; a flip has an encoding of its own."""
+"""Draws belong to (seed, pair, visit); posteriors are sampled; a flip is encoded by itself."""
 
 from __future__ import annotations
 

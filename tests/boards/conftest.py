@@ -1,0 +1,94 @@
+"""Metrics records of cells that were never run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.specs import Stage
+
+Record = tuple[Stage, dict[str, Any]]
+
+
+def estimate(value: float, half: float = 0.02) -> dict[str, Any]:
+    low, high = max(0.0, value - half), min(1.0, value + half)
+    return {"value": value, "low": low, "high": high, "method": "made up", "level": 0.95}
+
+
+def figures(auc: float, tpr: float | None) -> dict[str, Any]:
+    return {
+        "members": 500,
+        "holdouts": 500,
+        "auc": estimate(auc),
+        "asr": estimate(auc),
+        "asr_oracle": auc,
+        "tpr": None if tpr is None else estimate(tpr),
+        "tpr_quality": "refused" if tpr is None else "warned",
+        "tpr_null": 0.01,
+        "tpr_swapped": 0.01,
+    }
+
+
+def component(name: str, source: str = "1") -> dict[str, Any]:
+    return {"name": name, "params": {}, "source": source, "label": name}
+
+
+@pytest.fixture(scope="session")
+def metrics() -> Callable[..., Record]:
+    """A metrics stage with its result."""
+
+    def made(
+        defense: str = "none",
+        attack: str = "loss",
+        tpr: float | None = 0.1,
+        auc: float = 0.6,
+        base_auc: float = 0.5,
+        source: str = "1",
+        board: bool = True,
+        notes: dict[str, Any] | None = None,
+        **changed: Any,
+    ) -> Record:
+        cell = {
+            "data_label": "tiles",
+            "data_identity": "data-1",
+            "base_label": "mini-sd",
+            "base_identity": "base-1",
+            "resolution": 32,
+            "recipe": {"name": "mini", "epochs": 80, "board": board},
+            "defense": component(defense),
+            "augment": "default",
+            "attack": component(attack, source),
+            "view": "original",
+            "seed": 0,
+            "at": None,
+            "sampling": {"n": 350, "steps": 25, "guidance": 3.0},
+        }
+        result = {
+            "attack": figures(auc, tpr),
+            "base_control": figures(base_auc, tpr),
+            "utility": {
+                "n": 350,
+                "fid": None,
+                "kid_effnet": estimate(0.05),
+                "kid_effnet_floor": estimate(0.0),
+                "fd_effnet": 300.0,
+                "fd_effnet_floor": 30.0,
+                "fd_effnet64": 20.0,
+                "fd_effnet64_floor": 2.0,
+                "held_out_loss": estimate(0.1, 0.001),
+            },
+            "queries": {"pairs": 1000, "queries_made": 1000, "queries_declared": 1000},
+            "training": {"notes": notes or {}},
+            "split": "digest",
+        }
+        return Stage("metrics", {"cell": cell | changed}), result
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def as_records() -> Callable[..., Any]:
+    """What a store would give of them."""
+    return lambda *made: [(stage.key, {"spec": stage.spec, "result": r}) for stage, r in made]

@@ -1,0 +1,181 @@
+"""SIGKILL at any moment, an interrupt, two runs at once: the numbers are those of a quiet run."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTUP = '''
+"""Read by every Python that starts here: slow steps, frequent checkpoints, and a diary."""
+import os, time
+import bench.executors.work as work
+import bench.training.loop as loop
+
+def note(line):
+    with open(os.environ["DIARY"], "a") as diary:
+        diary.write(line + "\\n")
+
+resume, step, stage_function = loop.Trainer.resume, loop.Trainer.step, work.stage_function
+
+def resume_and_tell(trainer, folder):
+    resume(trainer, folder)
+    if trainer.visited:
+        note(f"resumed at {trainer.visited}")
+
+def slow_step(trainer, *given, **named):
+    time.sleep(float(os.environ["STEP_SECONDS"]))
+    return step(trainer, *given, **named)
+
+def counted(kind):
+    def run(job):
+        note(f"computed {kind} {job.work.name}")
+        return stage_function(kind)(job)
+    return run
+
+loop.CHECKPOINT_SECONDS = 0.1
+loop.Trainer.resume, loop.Trainer.step, work.stage_function = resume_and_tell, slow_step, counted
+'''
+
+
+class Bench:
+    """`bench run` of the tiny words as a process group on one store, with a diary."""
+
+    def __init__(self, folder: Path, words: tuple[Any, ...]) -> None:
+        self.store, self.diary, self._words = folder / "store", folder / "diary", words
+        (folder / "sitecustomize.py").write_text(STARTUP)
+        self.diary.write_text("")
+        self._paths = os.pathsep.join([str(folder), str(ROOT)])
+
+    def start(self, workers: int, step_seconds: float = 0.1) -> subprocess.Popen[str]:
+        words = [*self._words, "--attack", "loss", "--attack", "clid_th"]
+        words += ["--workers", workers, "--store", self.store]
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", "run", *map(str, words)],
+            env=os.environ
+            | {"PYTHONPATH": self._paths, "DIARY": str(self.diary)}
+            | {"STEP_SECONDS": str(step_seconds)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for(self, process: subprocess.Popen[str], pattern: str) -> None:
+        """Until such a file is in the store."""
+        self.wait_until(process, lambda: any(self.store.glob(pattern)))
+
+    def wait_until(self, process: subprocess.Popen[str], true: Callable[[], Any]) -> None:
+        end = time.monotonic() + 120
+        while not true():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def told(self, word: str) -> list[str]:
+        return [line for line in self.diary.read_text().splitlines() if line.startswith(word)]
+
+
+def entries(store: Path) -> dict[str, dict[str, str]]:
+    """Digests of the artefacts of every finished stage."""
+    found = store.glob("stages/*/*/record.json")
+    return {p.parent.name: json.loads(p.read_text())["files"] for p in found}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_words: tuple[Any, ...]) -> Bench:
+    return Bench(tmp_path, tiny_words)
+
+
+def group_is_gone(group: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+CHECKPOINT = "work/*/checkpoint.safetensors"
+
+
+def test_a_run_that_is_killed_again_and_again_gives_the_same_bits(bench: Bench, ran: Any) -> None:
+    moments = random.Random(0)
+
+    # Interrupted in the middle of a training that a thread of the parent does.
+    process = bench.start(workers=1)
+    bench.wait_for(process, CHECKPOINT)
+    os.killpg(process.pid, signal.SIGINT)
+    told_how_to_go_on(process)
+
+    # Only the parent dies, after going on from there: its workers must follow by themselves.
+    process = bench.start(workers=2)
+    bench.wait_until(process, lambda: bench.told("resumed"))
+    time.sleep(moments.uniform(0, 0.5))
+    process.kill()
+    process.communicate()
+    assert group_is_gone(process.pid, seconds=8)
+
+    # All of it dies at once, between or within the stages that follow.
+    process = bench.start(workers=2, step_seconds=0.02)
+    bench.wait_for(process, "stages/train/*")
+    time.sleep(moments.uniform(0, 1))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    process = bench.start(workers=1, step_seconds=0)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert out == ran.out
+    assert entries(bench.store) == entries(ran.store)
+    assert list((bench.store / "work").iterdir()) == []
+
+
+def told_how_to_go_on(process: subprocess.Popen[str]) -> None:
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == ""
+    assert "bench resume" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert group_is_gone(process.pid, seconds=8)
+
+
+def test_an_interrupt_ends_the_workers_too(bench: Bench) -> None:
+    process = bench.start(workers=2)
+    bench.wait_for(process, "work/*/out")
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    told_how_to_go_on(process)
+
+
+def test_two_runs_at_once_compute_every_stage_once(bench: Bench, ran: Any) -> None:
+    both = [bench.start(workers=1, step_seconds=0.02) for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == 0, err
+        assert out == ran.out
+    computed = bench.told("computed")
+    assert len(computed) == len(set(computed)) == len(entries(bench.store))
+
+
+def test_a_checkpoint_cut_short_is_no_obstacle(tiny_base: Path, tmp_path: Path) -> None:
+    from bench.models.base import load_base
+    from bench.training.loop import Trainer
+    from bench.training.recipe import RECIPES
+
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    trainer = Trainer(load_base(tiny_base), RECIPES["quick"])
+    trainer.resume(tmp_path)
+    assert trainer.visited == 0
