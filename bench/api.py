@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -112,6 +113,10 @@ class Defense:
 
     name: ClassVar[str]
     paper: ClassVar[str] = ""
+
+    def reads(self) -> Sequence[Path]:
+        """Files and folders beside its own source that its result depends on; part of the key."""
+        return ()
 
     def prepare(self, pairs: Pairs, context: Context) -> Pairs:
         """The pairs to train on, made once before training from the members."""

@@ -48,10 +48,6 @@ class Plugin:
         text = self.error or (self.cls.__doc__ if self.cls else "") or ""
         return text.strip().splitlines()[0] if text.strip() else ""
 
-    @property
-    def source(self) -> str:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
     def usable(self) -> type[Any]:
         """The class; UsageError if the file gave none."""
         if self.cls is None:
@@ -179,11 +175,12 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
         found = discover(kind, folders)
         _refuse_collisions(found, name)
         plugin = _named(kind, name, found)
-    params = _checked_params(plugin, given)
+    made = _made(plugin, given)
+    params = {name: getattr(made, name) for name, _, _ in plugin.params()}
     return Component(
         name=plugin.name,
         params=params,
-        source=plugin.source,
+        source=source_digest(plugin.path, made),
         path=str(plugin.path),
         label=_label(plugin, params),
     )
@@ -235,8 +232,8 @@ def _parse_params(kind: Kind, text: str, inside: str | None) -> dict[str, str]:
     return given
 
 
-def _checked_params(plugin: Plugin, given: dict[str, str]) -> dict[str, Any]:
-    """Typed values for all parameters, defaults filled in, so that the key knows every one."""
+def _made(plugin: Plugin, given: dict[str, str]) -> Any:
+    """The object with typed parameters, defaults filled in."""
     from pydantic import TypeAdapter, ValidationError
 
     fields = [name for name, _, _ in plugin.params()]
@@ -244,13 +241,12 @@ def _checked_params(plugin: Plugin, given: dict[str, str]) -> dict[str, Any]:
         if key not in fields:
             raise unknown(f"parameter of {plugin.name}", key, fields)
     try:
-        made: Any = TypeAdapter(plugin.usable()).validate_python(given)
+        return TypeAdapter(plugin.usable()).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         said = f"{first['msg']}, got {first['input']!r}"
         raise UsageError(f"{plugin.kind} {plugin.name}: parameter '{where}': {said}") from None
-    return {name: getattr(made, name) for name in fields}
 
 
 def instantiate(kind: Kind, component: Component) -> Any:
@@ -259,10 +255,26 @@ def instantiate(kind: Kind, component: Component) -> Any:
 
     for plugin in load_file(kind, Path(component.path)):
         if plugin.name == component.name:
-            if plugin.source != component.source:
+            made = TypeAdapter(plugin.usable()).validate_python(component.params)
+            if source_digest(plugin.path, made) != component.source:
                 raise UsageError(f"{component.path} changed while the run was going on; run again")
-            return TypeAdapter(plugin.usable()).validate_python(component.params)
+            return made
     raise UsageError(f"{component.path} no longer defines {kind} '{component.name}'")
+
+
+def source_digest(path: Path, made: Any) -> str:
+    """Hash of a plugin's source and of whatever else it says that it reads."""
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()]
+    for place in getattr(made, "reads", tuple)():
+        found = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
+        digests += [
+            f"{p.name}:{hashlib.sha256(p.read_bytes()).hexdigest()}"
+            for p in found
+            if p.is_file() and p.suffix != ".pyc"
+        ]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _label(plugin: Plugin, params: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from bench.api import Context, Defense, Pairs
 from bench.errors import UsageError
+from bench.text import synonyms
 from bench.text.language_model import INSTRUCTION, Rewriter
 from bench.text.measure import jaccard_distance, plain, words_changed
 from bench.text.rewrite import rewrite
@@ -57,8 +59,17 @@ class Rephrase(Defense):
         if self.backend != "rule" and not self.path:
             what = "JSON-lines file" if self.backend == "file" else "folder or hub id of a model"
             raise UsageError(f"defense reph: backend={self.backend} needs path=, the {what}")
+        if self.backend == "file" and not Path(self.path).expanduser().is_file():
+            raise UsageError(f"defense reph: no file of rewrites at {self.path}")
         if not 0.0 <= self.rate <= 1.0:
             raise UsageError(f"defense reph: rate={self.rate} must lie between 0 and 1")
+
+    def reads(self) -> Sequence[Path]:
+        """The rules and their table, or the given rewrites or model where they lie on this disk."""
+        rules = [Path(synonyms.__file__).parent, synonyms.TABLE]
+        return {"rule": rules, "file": [Path(self.path).expanduser()]}.get(
+            self.backend, [*rules, Path(self.path).expanduser()]
+        )
 
     def prepare(self, pairs: Pairs, context: Context) -> Pairs:
         """The pairs with rewritten captions; what changed goes into the notes."""
@@ -69,7 +80,10 @@ class Rephrase(Defense):
 
     def _texts(self, pairs: Pairs, context: Context) -> tuple[list[str], dict[str, Any]]:
         if self.backend == "file":
-            return read_rewrites(Path(self.path).expanduser(), pairs), {"path": self.path}
+            path = Path(self.path).expanduser()
+            texts = read_rewrites(path, dict(zip(pairs.ids, pairs.captions, strict=True)))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            return texts, {"rewrites": path.name, "rewrites_sha256": digest}
         if self.backend == "llm":
             return self._by_model(pairs, context)
         rewritten = [

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+# As in a run. Two threads for so small a model cost thirty times one, where cores are shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 START, END = "<|startoftext|>", "<|endoftext|>"
 TOKENS = 77

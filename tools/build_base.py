@@ -3,8 +3,8 @@
     python tools/build_base.py --public public.npz --wordnet share/wordnet --out DIR --seed 0
 
 Each step writes its part into DIR and may be run again alone (`--steps vae,unet`). Weights are
-kept as half-precision safetensors. A `clip2` step trains an independent second CLIP (other seed,
-patch and width) into `--judge DIR`, which only the check uses.
+kept as half-precision safetensors. A `clip2` step trains an independent second CLIP (other seed
+and width) into `--judge DIR`, which only the check uses.
 """
 
 import argparse

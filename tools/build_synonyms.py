@@ -140,13 +140,13 @@ def inflect(entries: list[Entry], wordnet: WordNet, trusted: set[str]) -> dict[s
         for tag, form in forms(entry.lemma, entry.pos, irregular).items():
             if entry.only and tag != entry.only:
                 continue
-            fitting = [o[tag] for o in others if tag in o]
+            fitting = [o[tag] for o in others if tag in o and o[tag] != form]
             # Even a reviewed verb's forms may be nouns: "crossbow bolts", "the ground".
             known_sense = entry.lemma in trusted and tag not in {"vz", "vd"}
             sure = known_sense or wordnet.share_of(form, entry.lemma, entry.pos) >= FORM_SHARE
             if fitting and sure:
                 known = table[form].setdefault(tag, [])
-                known.extend(f for f in fitting if f not in known and f != form)
+                known.extend(f for f in fitting if f not in known)
     return table
 
 

@@ -3,7 +3,7 @@
     python tools/check_base.py --base DIR --public public.npz --judge JUDGE --sheet samples.png
 
 Captions are drawn from the trained and from the held-out public pairs. A second CLIP, trained
-with another seed, width and patch, must find a sample's own caption among 32 at least five times
+with another seed and width, must find a sample's own caption among 32 at least five times
 as often as chance; the same figure for the real pictures is its ceiling. Exit status 1 otherwise.
 """
 

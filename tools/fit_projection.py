@@ -41,9 +41,7 @@ def main() -> None:
         mean=mean.astype(np.float32),
         components=directions[:DIRECTIONS].astype(np.float32),
     )
-    print(
-        f"{len(features)} pictures; {DIRECTIONS} directions hold {100 * share:.1f} % of the variance"
-    )
+    print(f"{len(features)} pictures; the directions hold {100 * share:.1f} % of the variance")
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ PUBLIC_DOMAIN = re.compile(r"cc:license\s+rdf:resource=\"[^\"]*[Pp]ublic[Dd]omai
 TITLE = re.compile(r"<cc:Work.*?<dc:title>(.*?)</dc:title>", re.DOTALL)
 KEYWORD = re.compile(r"<rdf:li>\s*([^<]*?)\s*</rdf:li>", re.DOTALL)
 SKIPPED_FOLDERS = re.compile(r"^(shapes/stars|geography/flags|.*\bflags\b|logos|buttons)")
-JUNK = frozenset(
-    """hash clip art clipart svg inkscape public domain part collection icon icons theme themes
-    image vector library open untitled unsorted special misc various flat new html magick
-    architetto francesco rollandin remix contest mapsym aiga jean victor balin""".split()
-)
+JUNK_WORDS = """
+hash clip art clipart svg inkscape public domain part collection icon icons theme themes image
+vector library open untitled unsorted special misc various flat new html magick architetto
+francesco rollandin remix contest mapsym aiga jean victor balin
+"""
+JUNK = frozenset(JUNK_WORDS.split())
 
 
 def clipart_entries(root: Path, english: frozenset[str]) -> Iterator[tuple[Path, str, list[str]]]:
@@ -46,7 +47,7 @@ def _title(text: str, stem: str, english: frozenset[str]) -> str:
 
 def _keywords(text: str, inner: Path, title: str, english: frozenset[str]) -> list[str]:
     """Keywords of the document and of its folders, cleaned, without repeats."""
-    found = [match for match in KEYWORD.findall(text)] + [p for p in inner.parts[:-1]]
+    found = [*KEYWORD.findall(text), *inner.parts[:-1]]
     phrases = (_phrase(word, english) for word in found)
     known = title.split()
     return [word for word in dict.fromkeys(phrases) if word and word not in known][:8]

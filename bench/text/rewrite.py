@@ -19,7 +19,7 @@ FROZEN = 0xE000
 """First of the private characters that stand for text already rewritten."""
 ARTICLE = re.compile(r"\b([Aa]n?) (?=([a-z][a-z'\u2019-]*))")
 SOUNDS_VOWEL = re.compile(r"hour|honest|honou?r|heir|herb\b")
-SOUNDS_CONSONANT = re.compile(r"uni(?!n|m)|us[ae]|usu|util|eu|ewe|one\b|once|ubiq|ur(?:an|in)|ufo")
+SOUNDS_CONSONANT = re.compile(r"uni(?![nmd])|us[aeu]|util|eu|ewe|one\b|once|ubiq|ur(?:an|in)|ufo")
 FRAMES = ("Seen here: {}", "Pictured: {}", "Shown here: {}")
 """Last resort for a text in which no rule and no synonym applies."""
 

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.data.pairs import Pairs
 from bench.errors import UsageError
 
 
-def read_rewrites(path: Path, pairs: Pairs) -> list[str]:
-    """The text for every pair, in order; other ids in the file are of no concern.
+def read_rewrites(path: Path, captions: Mapping[str, str]) -> list[str]:
+    """The text for every id of `captions`, in order; other ids in the file are of no concern.
 
-    Where a line has `orig_sha256`, it must be the hash of the caption that the pair has here, so
+    Where a line has `orig_sha256`, it must be the hash of the caption given here, so
     that rewrites of another version of the data are not taken for these.
     """
     lines = _by_id(path)
-    captions = dict(zip(pairs.ids, pairs.captions, strict=True))
-    missing = [id_ for id_ in pairs.ids if id_ not in lines]
+    missing = [id_ for id_ in captions if id_ not in lines]
     if missing:
         raise UsageError(
-            f"{path} has no rewrite for {len(missing)} of {len(pairs)} captions, "
+            f"{path} has no rewrite for {len(missing)} of {len(captions)} captions, "
             f"e.g. id '{missing[0]}'; add a line for each"
         )
     found = []
-    for id_ in pairs.ids:
+    for id_, caption in captions.items():
         number, record = lines[id_]
         wanted = record.get("orig_sha256")
-        if wanted and wanted != hashlib.sha256(captions[id_].encode()).hexdigest():
+        if wanted and wanted != hashlib.sha256(caption.encode()).hexdigest():
             raise UsageError(
                 f"{path}, line {number}: orig_sha256 is not that of the caption of '{id_}'; "
                 "the rewrites belong to other captions"

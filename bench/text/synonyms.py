@@ -32,6 +32,7 @@ BEFORE_VERB = _set(
     "can't won't don't doesn't didn't couldn't wouldn't shouldn't"
 )
 NEVER_BEFORE_NOUN = BEFORE_VERB - {"not"}
+PARTICLES = _set("off up out down away over back apart together")
 SUBJECTS = _set("it that which who he she this one also often still usually always")
 DETERMINERS = _set(
     "a an the this that these those its his her their your my our some any no each every "
@@ -121,7 +122,10 @@ def _single(text: str, match: re.Match[str], words: Table) -> tuple[str, ...]:
     if not tags:
         return ()
     before = neighbour(text[: match.start()], last=True)
-    after = neighbour(text[match.end() :], last=False)
+    rest = text[match.end() :]
+    if before in {"a", "an", "the"} and re.match(r", [a-z]", rest):
+        rest = rest[1:]  # "a small, sharp knife": the comma parts two adjectives
+    after = neighbour(rest, last=False)
     for tag, synonyms in tags.items():
         if fits(tag, before, after):
             return synonyms
@@ -130,18 +134,24 @@ def _single(text: str, match: re.Match[str], words: Table) -> tuple[str, ...]:
 
 def fits(tag: str, before: str, after: str) -> bool:
     """Whether a form can be this part of speech between these two words ("" = none)."""
-    if tag == "v":
-        return before in BEFORE_VERB
-    if tag == "vz":
-        return before in SUBJECTS or not before
+    if tag.startswith("v"):
+        return _fits_verb(tag, before, after)
     if tag == "n" and after and after not in FUNCTION and not after.endswith(("ed", "ing", "ly")):
         return False  # the first half of a compound, whatever WordNet knows of it
     if tag in {"n", "ns"}:
         return before not in NEVER_BEFORE_NOUN
     if tag == "a":
-        attributive = bool(after) and after not in FUNCTION and before not in {"to", "you"}
-        return attributive or before in LINKING
-    return tag != "r" or before != "not"  # "not nearly" is not "not almost"
+        described = bool(after) and after not in FUNCTION and not after.endswith("ly")
+        return (described and before not in {"to", "you"}) or before in LINKING
+    return before != "not"  # "not nearly" is not "not almost"
+
+
+def _fits_verb(tag: str, before: str, after: str) -> bool:
+    if after in PARTICLES:
+        return False  # "show off" is another verb than "show"
+    if tag == "v":
+        return before in BEFORE_VERB
+    return tag != "vz" or before in SUBJECTS or not before
 
 
 def neighbour(text: str, last: bool) -> str:

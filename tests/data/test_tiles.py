@@ -64,7 +64,9 @@ def test_a_missing_file_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_the_builder_explains_itself() -> None:
     tool = Path(__file__).parents[2] / "tools" / "build_tiles.py"
-    run = subprocess.run([sys.executable, tool, "--help"], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, tool, "--help"], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0
     assert "apt-get download cataclysm-dda-data" in run.stdout
     assert "dpkg-deb -x" in run.stdout
