@@ -168,7 +168,7 @@ def shell() -> Callable[..., Ended]:
             text=True,
             cwd=cwd,
             env=os.environ | environment_of_bench() | environment,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

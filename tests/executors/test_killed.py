@@ -76,7 +76,7 @@ class Bench:
         self.wait_until(process, lambda: any(self.store.glob(pattern)))
 
     def wait_until(self, process: subprocess.Popen[str], true: Callable[[], Any]) -> None:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not true():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end
@@ -126,7 +126,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bits(bench: Bench, 
     time.sleep(moments.uniform(0, 0.5))
     process.kill()
     process.communicate()
-    assert group_is_gone(process.pid, seconds=8)
+    assert group_is_gone(process.pid, seconds=30)
 
     # All of it dies at once, between or within the stages that follow.
     process = bench.start(workers=2, step_seconds=0.02)
@@ -136,7 +136,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bits(bench: Bench, 
     process.communicate()
 
     process = bench.start(workers=1, step_seconds=0)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=500)
     assert process.returncode == 0, err
     assert out == ran.out
     assert entries(bench.store) == entries(ran.store)
@@ -144,12 +144,12 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bits(bench: Bench, 
 
 
 def told_how_to_go_on(process: subprocess.Popen[str]) -> None:
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
     assert "bench resume" in err.splitlines()[-1]
     assert "Traceback" not in err
-    assert group_is_gone(process.pid, seconds=8)
+    assert group_is_gone(process.pid, seconds=30)
 
 
 def test_an_interrupt_ends_the_workers_too(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_an_interrupt_ends_the_workers_too(bench: Bench) -> None:
 def test_two_runs_at_once_compute_every_stage_once(bench: Bench, ran: Any) -> None:
     both = [bench.start(workers=1, step_seconds=0.02) for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == 0, err
         assert out == ran.out
     computed = bench.told("computed")
