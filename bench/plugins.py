@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,7 @@ Kind = Literal["attack", "defense"]
 PLURAL = {"attack": "attacks", "defense": "defenses"}
 BASES: dict[str, type] = {"attack": Attack, "defense": Defense}
 NAME = re.compile(r"[\w.-]+")
+OUTER_COMMA = re.compile(r",(?![^()]*\))")
 CALL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<params>.*)\])?")
 
 
@@ -220,19 +221,21 @@ def _named(kind: Kind, name: str, found: list[Plugin]) -> Plugin:
     raise unknown(kind, name, good, f"(`bench list {PLURAL[kind]}` shows all {len(good)})")
 
 
-def _parse_params(kind: Kind, text: str, inside: str | None) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for part in filter(None, (p.strip() for p in (inside or "").split(","))):
+def _parse_params(kind: Kind, text: str, inside: str | None) -> dict[str, str | list[str]]:
+    """`a=1,b=(2,3)` as texts by name; the types come later, from the class."""
+    given: dict[str, str | list[str]] = {}
+    for part in filter(None, (p.strip() for p in OUTER_COMMA.split(inside or ""))):
         key, equals, value = (s.strip() for s in part.partition("="))
         if not equals or not key:
             raise UsageError(f"cannot read '{part}' in {kind} '{text}'; write param=value")
         if key in given:
             raise UsageError(f"parameter '{key}' is given twice in {kind} '{text}'")
-        given[key] = value
+        several = value.startswith("(") and value.endswith(")")
+        given[key] = [v.strip() for v in value[1:-1].split(",")] if several else value
     return given
 
 
-def _made(plugin: Plugin, given: dict[str, str]) -> Any:
+def _made(plugin: Plugin, given: Mapping[str, Any]) -> Any:
     """The object with typed parameters, defaults filled in."""
     from pydantic import TypeAdapter, ValidationError
 

@@ -19,6 +19,8 @@ def run(job: Job) -> dict[str, Any]:
     defense: Defense = instantiate("defense", job.component("defense"))
     prepared = defense.prepare(members, context)
     _check_originals(defense.name, members, prepared)
+    if not len(prepared):
+        raise ValueError(f"defense {defense.name} left no pair to train on")
     recipe = Recipe(**job.params["recipe"])
     figures = train(
         job.model(),

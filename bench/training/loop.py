@@ -9,6 +9,7 @@ pair, visit), which makes a resumed run equal to one that was never stopped, bit
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +146,8 @@ class Trainer:
             self.ema.step(self._raw().parameters())
         self.visited += len(batch.clean)
         self.losses.append(float(loss.detach()))
+        if not math.isfinite(self.losses[-1]):
+            raise ValueError(f"the loss is {self.losses[-1]} after {self.visited} visits")
 
     def ema_weights(self) -> dict[str, Tensor]:
         """The EMA weights under the U-Net's names."""
