@@ -76,9 +76,9 @@ class Attack:
     paper: ClassVar[str] = ""
 
     @property
-    def queries(self) -> int:
-        """U-Net rows a pair that an attacker needs; checked against what `Target` counted."""
-        raise NotImplementedError(f"{type(self).__name__} must declare its queries")
+    def queries(self) -> int | None:
+        """U-Net rows a pair, checked against the count; None leaves it to the count."""
+        return None
 
     def features(self, target: Target, pairs: Pairs) -> FloatArray:
         """What the model says of each pair, shape (n, F), float64."""
@@ -113,6 +113,11 @@ class Defense:
 
     name: ClassVar[str]
     paper: ClassVar[str] = ""
+
+    @property
+    def title(self) -> str:
+        """Its name in rows and on boards; another where a parameter makes it another method."""
+        return self.name
 
     def reads(self) -> Sequence[Path]:
         """Files and folders beside its own source that its result depends on; part of the key."""

@@ -37,7 +37,13 @@ def _usable(store: Store, stage: Stage, say: Callable[[str], None]) -> bool:
     flaw = store.flaw(stage)
     if flaw is None:
         return True
-    aside = store.set_aside(stage)
+    with store.lock(stage.key):
+        flaw = store.flaw(stage)  # another run may have mended it meanwhile
+        if flaw is None:
+            return True
+        if not store.folder(stage.kind, stage.key).exists():
+            return False
+        aside = store.set_aside(stage)
     say(
         f"warning: stored {stage.kind} {stage.key[:12]} is corrupt ({flaw}); moved to {aside}, "
         "computed anew"

@@ -127,7 +127,9 @@ def _checked(kind: Kind, path: Path, cls: type, shipped: bool) -> Plugin:
             raise TypeError(f"the name {name!r} is not made of letters, digits, '_', '-' and '.'")
         if typed and "__dataclass_fields__" not in vars(cls):
             raise TypeError(f"'{typed[0]}' is no parameter without @dataclass above the class")
-        cls()
+        made = cls()
+        if isinstance(made, Attack) and not isinstance(made.queries, int | None):
+            raise TypeError(f"queries is {made.queries!r}, no whole number")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
@@ -183,18 +185,17 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
         params=params,
         source=source_digest(plugin.path, made),
         path=str(plugin.path),
-        label=_label(plugin, params),
+        label=_label(plugin, made),
     )
 
 
 def _from_file(kind: Kind, text: str) -> Plugin:
-    place, _, wanted = text.partition(".py")
-    path = Path(place + ".py").expanduser()
-    if not path.is_file():
+    match = re.fullmatch(r"(?P<path>.+?\.py)(:(?P<name>\w[\w.-]*))?", text)
+    path = Path(match["path"] if match else text).expanduser()
+    if not match or not path.is_file():
         raise UsageError(f"no {kind} file {path}; give the path of a Python file")
     found = load_file(kind, path)
-    if wanted.startswith(":"):
-        name = wanted[1:]
+    if name := match["name"]:
         found = [p for p in found if name in (p.name, p.cls.__name__ if p.cls else "")] or [
             p for p in found if p.error
         ]
@@ -280,9 +281,10 @@ def source_digest(path: Path, made: Any) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _label(plugin: Plugin, params: dict[str, Any]) -> str:
-    odd = [f"{k}={params[k]}" for k, _, usual in plugin.params() if params[k] != usual]
-    return plugin.name + (f"[{','.join(odd)}]" if odd else "")
+def _label(plugin: Plugin, made: Any) -> str:
+    params = {name: (getattr(made, name), usual) for name, _, usual in plugin.params()}
+    odd = [f"{name}={value}" for name, (value, usual) in params.items() if value != usual]
+    return getattr(made, "title", plugin.name) + (f"[{','.join(odd)}]" if odd else "")
 
 
 def _type_name(hint: Any) -> str:

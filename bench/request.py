@@ -44,8 +44,7 @@ class Request:
         recipe = named_recipe(self.recipe)
         attacks = self._components("attack", self.attacks)
         defenses = self._components("defense", self.defenses)
-        checkpoints = self._checkpoints(recipe.epochs)
-        recipe = named_recipe(self.recipe, tuple(sorted(e for e in checkpoints if e)))
+        checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
         folder = base_folder(self.base)
         source = open_source(self.data)
         for note in source.notes:
@@ -94,14 +93,13 @@ class Request:
                 raise UsageError(f"{kind} {label} is asked for twice")
         return found
 
-    def _checkpoints(self, epochs: int) -> list[int | None]:
-        """Epochs to attack at; the last one is the end of training and kept anyway."""
+    def _checkpoints(self, kept: Sequence[int]) -> list[int | None]:
+        """Epochs to attack at; None stands for the last one."""
         for epoch in self.at:
-            if not 0 <= epoch <= epochs:
-                raise UsageError(
-                    f"--at {epoch} is outside recipe {self.recipe}: it has {epochs} epochs"
-                )
-        return [None if epoch == epochs else epoch for epoch in dict.fromkeys(self.at)]
+            if epoch not in kept:
+                known = ", ".join(map(str, kept))
+                raise UsageError(f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}")
+        return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 
     def _sampling(self, source: DataSource) -> Sampling:
         """No more prompts than the data set has reference captions."""

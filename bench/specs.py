@@ -92,8 +92,7 @@ class Cell(Frozen):
         card = self.model_dump(mode="json", exclude={"data", "base", "inception"})
         for component in ("defense", "attack"):
             del card[component]["path"]
-        # Which checkpoints a training kept beside the last changes no figure of the last.
-        del card["recipe"]["keep"]
+        card["stage_versions"] = STAGE_VERSIONS
         return card
 
 

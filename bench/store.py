@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, BudgetError, UsageError
+from bench.errors import BudgetError, UsageError
 from bench.specs import Stage, canonical
 
 
@@ -192,11 +192,3 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def stored_result(store: Store, stage: Stage) -> dict[str, Any]:
-    """The small result of a finished stage."""
-    if not store.has(stage):
-        raise BenchError(f"stage {stage.kind} {stage.key[:12]} is not in the store")
-    result: dict[str, Any] = store.record(stage)["result"]
-    return result

@@ -64,6 +64,10 @@ class Rephrase(Defense):
         if not 0.0 <= self.rate <= 1.0:
             raise UsageError(f"defense reph: rate={self.rate} must lie between 0 and 1")
 
+    @property
+    def title(self) -> str:
+        return LABELS[self.backend]
+
     def reads(self) -> Sequence[Path]:
         """The rules and their table, or the given rewrites or model where they lie on this disk."""
         rules = [Path(synonyms.__file__).parent, synonyms.TABLE]

@@ -89,13 +89,13 @@ def train_vae(
 
 
 def refine_decoder(
-    model: AutoencoderKL, public: Public, seed: int, steps: int
+    model: AutoencoderKL, images: Tensor, seed: int, steps: int
 ) -> tuple[AutoencoderKL, dict[str, Any]]:
     """Train the decoder on; the encoder stays, and so do the latents a U-Net has learnt."""
     model.train().requires_grad_(False)
     model.decoder.requires_grad_(True)
     model.post_quant_conv.requires_grad_(True)
-    facts = fit(model, to_signed(public.images), seed, steps, 1e-3)
+    facts = fit(model, to_signed(images), seed, steps, 1e-3)
     return model.eval(), facts
 
 

@@ -15,8 +15,11 @@ import pandas as pd
 
 from bench.boards.rows import Figure, Row, collect
 from bench.boards.tables import Format, markdown, render
+from bench.specs import STAGE_VERSIONS
 
 SEEDS_OF_A_BOARD = 3
+COLUMNS = ["defense", "attack", "tpr", "TPR@1%FPR", "AUC", "auc", "ASR", "base AUC", "KID", "FD64",
+           "held-out loss", "seeds", "queries"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
     groups: dict[tuple[str, ...], dict[tuple[str, str], Row]] = {}
     for row in rows:
         card = row.card
-        if card["recipe"]["board"] and card["at"] is None and row.figure("tpr"):
+        current = card.get("stage_versions") == STAGE_VERSIONS
+        if current and card["recipe"]["board"] and card["at"] is None and row.figure("tpr"):
             key = (
                 card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
                 card["data_identity"], card["base_identity"],
@@ -80,7 +84,8 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
 
 def _board(key: tuple[str, ...], rows: list[Row], ambiguous: bool) -> Board:
     data, base, recipe, augment, *identities = key
-    frame = pd.DataFrame([_figures(row) for row in rows])
+    ranked = [row for row in rows if row.control_holds]
+    frame = pd.DataFrame([_figures(row) for row in ranked], columns=COLUMNS)
     title = f"{data}: base {base}, recipe {recipe}, augmentation {augment}"
     name = "-".join(_slug(part) for part in (data, base, recipe, augment))
     if ambiguous:  # other content under the same label
@@ -103,11 +108,12 @@ def _figures(row: Row) -> dict[str, Any]:
         "AUC": _percent(row.figure("auc")),
         "auc": _value(row.figure("auc")),
         "ASR": _percent(row.figure("asr")),
+        "base AUC": _percent(row.figure("auc", "base_control")),
         "KID": kid.text(1, 4) if kid else "",
         "FD64": f"{row.mean('fd_effnet64'):.2f}",
         "held-out loss": loss.text(1, 4) if loss else "",
         "seeds": len(row.results),
-        "queries": next(iter(row.results.values()))["queries"]["queries_declared"] // sum(row.n),
+        "queries": next(iter(row.results.values()))["queries"]["queries"] // sum(row.n),
     }
 
 
@@ -124,7 +130,7 @@ def _defenses(frame: pd.DataFrame) -> pd.DataFrame:
     worst = frame.sort_values(["tpr", "auc"], ascending=False).drop_duplicates("defense")
     counts = frame.groupby("defense").size()
     worst = worst.sort_values(["tpr", "auc"]).assign(attacks=lambda f: f.defense.map(counts))
-    shown = ["defense", "TPR@1%FPR", "AUC", "ASR", "attack", "attacks", "KID", "FD64",
+    shown = ["defense", "TPR@1%FPR", "AUC", "ASR", "base AUC", "attack", "attacks", "KID", "FD64",
              "held-out loss", "seeds"]  # fmt: skip
     return _ranked(worst[shown].rename(columns={"attack": "worst attack"}))
 
@@ -159,6 +165,7 @@ def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
 def _notes(rows: list[Row]) -> tuple[str, ...]:
     first = rows[0]
     members, holdouts = first.n
+    utility = next(iter(first.results.values()))["utility"]
     few = min(len(row.results) for row in rows)
     notes = [
         f"Percentages; 95 % intervals within seeds; n = {members} members + {holdouts} hold-outs a "
@@ -166,7 +173,15 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
         f"{100 * next(iter(first.results.values()))['attack']['tpr_null']:.2f}.",
         "A defense stands by the worst of the attacks run on it (column `attacks`: how many). Rows "
         "whose intervals overlap are not told apart by this board.",
-        "KID and FD64 are measured on EfficientNet-Lite0 features; they are no FID.",
+        f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
+        f"against real: KID {utility['kid_effnet_floor']['value']:.4f}, "
+        f"FD64 {utility['fd_effnet64_floor']:.2f}.",
+        *(
+            f"Not ranked: {row.defense} under {row.attack}, since the base, which saw no pair, "
+            "gives an AUC away from 50 there: the split itself separates."
+            for row in rows
+            if not row.control_holds
+        ),
     ]
     if few < SEEDS_OF_A_BOARD:
         notes.append(f"Provisional: some rows have fewer than {SEEDS_OF_A_BOARD} seeds.")

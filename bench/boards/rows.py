@@ -70,6 +70,17 @@ class Row:
         )
         return Figure(Estimate(value, low, high, "mean of ends"), None)
 
+    @property
+    def control_holds(self) -> bool:
+        """Whether the base, which saw no pair, gives AUC 0.5 within its interval."""
+        control = self.figure("auc", "base_control")
+        return control is None or control.estimate.low <= 0.5 <= control.estimate.high
+
+    def mean_fid(self) -> float | None:
+        """FID proper over the seeds for which the Inception weights were given."""
+        found = [r["utility"]["fid"]["value"] for r in self.results.values() if r["utility"]["fid"]]
+        return sum(found) / len(found) if found else None
+
     def mean(self, name: str, of: str = "utility") -> float:
         """A figure without an interval, averaged over seeds."""
         found = [float(result[of][name]) for result in self.results.values()]
@@ -80,6 +91,8 @@ def collect(results: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> l
     """Groups (card, result) of metrics stages into rows, in order of first appearance."""
     rows: dict[str, Row] = {}
     for card, result in results:
-        key = canonical({k: v for k, v in card.items() if k != "seed"})
+        # Inception weights add a figure and change none.
+        apart = ("seed", "inception_digest")
+        key = canonical({k: v for k, v in card.items() if k not in apart})
         rows.setdefault(key, Row(card)).results[card["seed"]] = result
     return list(rows.values())

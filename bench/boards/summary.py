@@ -20,6 +20,7 @@ def figures(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _figures(row: Row) -> dict[str, Any]:
+    utility = next(iter(row.results.values()))["utility"]
     found = {
         "tpr_at_1fpr": row.figure("tpr"),
         "auc": row.figure("auc"),
@@ -51,7 +52,14 @@ def _figures(row: Row) -> dict[str, Any]:
         "asr_oracle": row.mean("asr_oracle", "attack"),
         "fd_effnet64": row.mean("fd_effnet64"),
         "fd_effnet": row.mean("fd_effnet"),
-        "utility_n": next(iter(row.results.values()))["utility"]["n"],
+        "utility_n": utility["n"],
+        "kid_effnet_floor": utility["kid_effnet_floor"]["value"],
+        "fd_effnet64_floor": utility["fd_effnet64_floor"],
+        "fd_effnet_floor": utility["fd_effnet_floor"],
+        "fid": utility["fid"] and row.mean_fid(),
+        "fid_floor": utility["fid"] and utility["fid"]["floor"],
+        "board": row.card["recipe"]["board"],
+        "control_holds": row.control_holds,
     }
 
 
@@ -130,7 +138,7 @@ def _suspicions(rows: Sequence[Row]) -> list[str]:
     found = []
     for row in rows:
         control = row.figure("auc", "base_control")
-        if control and not control.estimate.low <= 0.5 <= control.estimate.high:
+        if control and not row.control_holds:
             found.append(
                 f"WARNING {row.defense}/{row.attack}: the base model, which saw no pair, gives AUC "
                 f"{control.text(100, 1)}: the split itself separates members from hold-outs."

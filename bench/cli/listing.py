@@ -131,7 +131,7 @@ def _card(plugin: Plugin) -> str:
         made = plugin.cls()
         lines.append(
             f"access {made.access}; needs {', '.join(sorted(made.needs))}; "
-            f"{made.queries} queries a pair"
+            f"{made.queries or 'undeclared'} queries a pair"
         )
     if paper := getattr(plugin.cls, "paper", ""):
         lines.append(f"paper  {paper}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bench.cli import options as o
-from bench.errors import BenchError, UsageError, unknown
+from bench.errors import BenchError, BudgetError, UsageError, unknown
 
 if TYPE_CHECKING:
     from bench.boards.tables import Format
@@ -56,6 +56,8 @@ def _read(
             "name at least one --defense and one --attack, e.g. "
             "bench run --defense reph --attack clid_th (`bench list defenses` shows them)"
         )
+    if preset and recipe not in ("mini", "quick"):
+        raise UsageError(f"--preset {preset} brings its own recipe; leave out --recipe {recipe}")
     if preset not in (None, "quick"):
         raise unknown("preset", str(preset), ["quick"])
     request = Request(
@@ -145,7 +147,12 @@ def _execute(asked: Asked) -> None:
     for what, error in errors:
         _tell(f"error: {what}: {error}")
     if errors:
-        sys.exit(max(error.exit_code for _, error in errors))
+        # Where rows came out, bad input to another cell is a failed cell like any other.
+        codes = {error.exit_code for _, error in errors}
+        some_row = any(asked.store.has(end) for end in ends)
+        sys.exit(
+            BenchError.exit_code if some_row and BudgetError.exit_code not in codes else max(codes)
+        )
 
 
 def _tell(line: str) -> None:
@@ -177,3 +184,6 @@ def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
         rows = collect(found)
         shown = figures(rows) if form in ("json", "csv") else records(rows)
         print(render(shown, form, notes(rows)))
+        if form == "csv":
+            for note in notes(rows):
+                _tell(note)

@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from bench.errors import BenchError
+from bench.errors import BenchError, BudgetError
 from bench.executors.work import attempt, describe
 from bench.specs import Stage
 from bench.store import Store
@@ -97,7 +97,7 @@ def _outcome(future: Future[float]) -> float | BenchError:
     except BenchError as error:
         return error
     except BrokenProcessPool:
-        return BenchError(
+        return BudgetError(
             "its process was killed (out of memory?); finished stages are kept, run the same "
             "command again, perhaps with --workers 1"
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.errors import BenchError
+from bench.errors import BenchError, BudgetError
 from bench.specs import Stage
 from bench.stages import stage_function
 from bench.stages.job import Job
@@ -43,6 +43,10 @@ def attempt(root: Path, order: Mapping[str, Any]) -> float:
             return compute(root, order)
     except (BenchError, KeyboardInterrupt):
         raise
+    except MemoryError:
+        raise BudgetError(
+            "out of memory; finished stages are kept, run again with fewer --workers"
+        ) from None
     except BaseException as error:  # noqa: BLE001
         log = root / "logs" / f"{order['spec']['kind']}-{order['key'][:12]}.log"
         with full_disk_is_told(root):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.data.pairs import Pairs
+from bench.errors import UsageError
 from bench.models.base import Base, encode_text
 from bench.models.diffusion import add_noise, as_noise
 from bench.rng import generator
@@ -85,6 +86,7 @@ class ModelTarget:
         """eps_theta(z_t, t, c) for rows of one timestep, shape like `noisy`."""
         import torch
 
+        self._check([timestep])
         times = torch.full((len(noisy),), timestep, device=noisy.device)
         return self._predict(noisy, times, text)
 
@@ -92,6 +94,7 @@ class ModelTarget:
         self, pairs: Pairs, timesteps: Sequence[int], captions: Sequence[str] | None = None
     ) -> FloatArray:
         """Mean squared error of the predicted noise, shape (n, len(timesteps)), float64."""
+        self._check(timesteps)
         captions = pairs.captions if captions is None else captions
         if len(captions) != len(pairs):
             raise ValueError(f"{len(captions)} captions for {len(pairs)} pairs")
@@ -104,6 +107,12 @@ class ModelTarget:
             for i in range(0, len(pairs), a_forward)
         ]
         return np.concatenate(parts)
+
+    def _check(self, timesteps: Sequence[int]) -> None:
+        most = self.base.scheduler.config.num_train_timesteps - 1
+        for t in timesteps:
+            if not 0 <= t <= most:
+                raise UsageError(f"timestep {t} is outside the model's 0 to {most}")
 
     def _losses(
         self, pairs: Pairs, timesteps: Sequence[int], captions: Sequence[str]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.pairs import Pairs
+from bench.errors import ValidationError
 from bench.specs import Component
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ class Job:
         return result
 
     def pairs(self) -> Pairs:
-        """The whole data set."""
+        """The whole data set; ValidationError if it is no longer the one that was split."""
         from bench.data.sources import open_source
 
-        return open_source(self.hints["data"]).pairs()
+        text = (self.inputs["split"] / "record.json").read_text(encoding="utf-8")
+        source = open_source(self.hints["data"])
+        if source.identity != json.loads(text)["spec"]["params"]["data"]:
+            raise ValidationError(f"{source.name} changed while the run was going on; run again")
+        return source.pairs()
 
     def part(self, *names: str) -> Pairs:
         """Pairs of these parts of the split, in the order of their ids, so that none stands out."""
@@ -49,14 +54,17 @@ class Job:
 
     def model(self) -> Base:
         """The base, with the trained weights of the asked checkpoint if there is a `model`."""
-        from bench.models.base import load_base
+        from bench.models.base import base_identity, load_base
 
+        folder = Path(self.hints["base"])
+        if base_identity(folder) != self.params["base"]:
+            raise ValidationError(f"base {folder} changed while the run was going on; run again")
         weights = None
         if "model" in self.inputs:
             at = self.params.get("at")
             name = "unet.safetensors" if at is None else f"unet-{at:04d}.safetensors"
             weights = self.inputs["model"] / name
-        return load_base(Path(self.hints["base"]), weights)
+        return load_base(folder, weights)
 
     def component(self, kind: str) -> Component:
         return Component(

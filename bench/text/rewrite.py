@@ -27,9 +27,11 @@ FRAMES = ("Seen here: {}", "Pictured: {}", "Shown here: {}")
 class Scribe:
     """One caption being rewritten; each word form is decided once, so that a caption agrees."""
 
-    def __init__(self, rng: np.random.Generator, rate: float) -> None:
+    def __init__(self, rng: np.random.Generator, rate: float, only: int | None = None) -> None:
         self.rng = rng
         self.rate = rate
+        self.only = only
+        self.met = 0
         self.frozen: list[str] = []
         self.decided: dict[str, str | None] = {}
 
@@ -50,17 +52,25 @@ class Scribe:
             return whole
         expanded = (match.expand(alternative).lower() for alternative in alternatives)
         new = [n for n in expanded if n != old.lower()]
-        if not new or self.rng.random() >= self.rate:
+        if not new or self._kept():
             return whole
         chosen = match_case(new[self.rng.integers(len(new))], old)
         body = chosen.rstrip(" ")
         self.frozen.append(body)
         return pre + chr(FROZEN + len(self.frozen) - 1) + chosen[len(body) :]
 
+    def _kept(self) -> bool:
+        """Whether the candidate now met stays as it is."""
+        self.met += 1
+        if self.only is not None:
+            return self.met - 1 != self.only
+        return bool(self.rng.random() >= self.rate)
+
     def _word(self, form: str, synonyms: tuple[str, ...]) -> str | None:
         if form not in self.decided:
-            keep = self.rng.random() >= self.rate
-            self.decided[form] = None if keep else synonyms[self.rng.integers(len(synonyms))]
+            self.decided[form] = (
+                None if self._kept() else synonyms[self.rng.integers(len(synonyms))]
+            )
         return self.decided[form]
 
 
@@ -72,11 +82,25 @@ def rewrite(text: str, rng: np.random.Generator, rate: float = 1.0) -> tuple[str
     """
     if rate <= 0 or not text.strip():
         return text, False
-    for share in (rate, 1.0):
-        new = Scribe(rng, share).rewrite(text)
-        if plain(new) != plain(text):
-            return new, False
+    new = Scribe(rng, rate).rewrite(text)
+    if plain(new) != plain(text):
+        return new, False
+    # Nothing was drawn: the smallest rewrite there is, one candidate alone.
+    smallest = _one_change(text, rng)
+    if smallest:
+        return smallest, False
     return FRAMES[rng.integers(len(FRAMES))].format(" ".join(text.split())), True
+
+
+def _one_change(text: str, rng: np.random.Generator) -> str | None:
+    """The text with one randomly chosen candidate replaced; None where there is none."""
+    candidates = Scribe(rng, 1.0)
+    candidates.rewrite(text)
+    for chosen in rng.permutation(candidates.met):
+        new = Scribe(rng, 1.0, only=int(chosen)).rewrite(text)
+        if plain(new) != plain(text):
+            return new
+    return None
 
 
 def fix_articles(text: str) -> str:

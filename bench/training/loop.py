@@ -234,7 +234,7 @@ def train(
     trainer = Trainer(base, recipe)
     trainer.resume(work)
     keep = {epoch * len(pairs): epoch for epoch in recipe.keep if epoch < recipe.epochs}
-    began, saved, resumed_at = time.monotonic(), time.monotonic(), trainer.visited
+    saved = time.monotonic()
     while trainer.visited < visits.total:
         # As in the published script an epoch ends with a smaller batch, so no batch spans two.
         left = len(pairs) - trainer.visited % len(pairs)
@@ -250,13 +250,11 @@ def train(
     for path in work.glob("unet-*.safetensors"):
         shutil.copyfile(path, out / path.name)
     save_file(trainer.ema_weights(), out / "unet.safetensors")
-    seconds = time.monotonic() - began
     return {
         "pairs": len(pairs),
         "pictures": visits.total,
         "steps": trainer.ema.optimization_step,
         "loss_by_epoch": _by_epoch(trainer.losses, recipe.epochs),
-        "pictures_per_second": round((visits.total - resumed_at) / max(seconds, 1e-9), 1),
     }
 
 

@@ -35,8 +35,8 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         # 80 epochs: the paper's real-world setting (50,000 steps of 4 on 2,500 pictures).
-        Recipe(name="mini", epochs=80, crop_margin=2),
-        Recipe(name="quick", epochs=12, crop_margin=2, board=False),
+        Recipe(name="mini", epochs=80, crop_margin=2, keep=(10, 20, 40)),
+        Recipe(name="quick", epochs=12, crop_margin=2, keep=(6,), board=False),
     )
 }
 
@@ -46,8 +46,8 @@ SUMMARIES = {
 }
 
 
-def named_recipe(name: str, keep: tuple[int, ...] = ()) -> Recipe:
-    """The recipe of that name; `keep` adds checkpoints along the trajectory."""
+def named_recipe(name: str) -> Recipe:
+    """The recipe of that name."""
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
-    return RECIPES[name].model_copy(update={"keep": keep})
+    return RECIPES[name]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.specs import Stage
+from bench.specs import STAGE_VERSIONS, Stage
 
 Record = tuple[Stage, dict[str, Any]]
 
@@ -64,6 +64,7 @@ def metrics() -> Callable[..., Record]:
             "seed": 0,
             "at": None,
             "sampling": {"n": 350, "steps": 25, "guidance": 3.0},
+            "stage_versions": STAGE_VERSIONS,
         }
         result = {
             "attack": figures(auc, tpr),
@@ -79,7 +80,7 @@ def metrics() -> Callable[..., Record]:
                 "fd_effnet64_floor": 2.0,
                 "held_out_loss": estimate(0.1, 0.001),
             },
-            "queries": {"pairs": 1000, "queries_made": 1000, "queries_declared": 1000},
+            "queries": {"pairs": 1000, "queries": 1000},
             "training": {"notes": notes or {}},
             "split": "digest",
         }

@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "negative seed": (but("--seeds", "-1"), 2, "--seeds -1"),
     "empty seeds": (but("--seeds", ""), 2, "--seeds"),
     "at": (but("--at", "soon"), 2, "--at soon"),
-    "at beyond the end": (but("--at", "5000"), 2, "--at 5000 is outside"),
+    "at beyond the end": (but("--at", "5000"), 2, "--at 5000: recipe"),
     "workers": (but("--workers", "0"), 2, "--workers"),
     "workers in words": (but("--workers", "two"), 2, "--workers"),
     "data": (but("--data", "tile"), 2, "did you mean tiles"),

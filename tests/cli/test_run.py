@@ -19,12 +19,10 @@ def records(store: Path) -> dict[str, Path]:
 
 
 def numbers(store: Path) -> dict[str, Any]:
-    """Digests and results of all stages, without what depends on the clock."""
+    """Digests and results of all stages."""
     found = {}
     for key, path in records(store).items():
         record = json.loads(path.read_text())
-        for timed in (record["result"], record["result"].get("training") or {}):
-            timed.pop("pictures_per_second", None)
         found[key] = (record["files"], record["result"])
     return found
 

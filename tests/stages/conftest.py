@@ -11,6 +11,7 @@ import pytest
 
 from bench.data import scenes
 from bench.data.pairs import Pairs
+from bench.models.base import base_identity
 from bench.plugins import resolve
 from bench.stages import stage_function
 from bench.stages.job import Job
@@ -43,7 +44,8 @@ def write(tmp_path) -> Callable[[str, dict[str, Any]], Path]:
     def make(name: str, result: dict[str, Any]) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "record.json").write_text(json.dumps({"result": result}))
+        spec = {"params": {"data": scenes.identity()}}
+        (folder / "record.json").write_text(json.dumps({"result": result, "spec": spec}))
         return folder
 
     return make
@@ -69,6 +71,7 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
                 # As a worker gets it: through JSON.
                 params[role] = json.loads(json.dumps(component.identity()))
                 hints[role] = component.path
+        params.setdefault("base", base_identity(tiny_base))
         name = f"{kind}-{next(numbers)}"
         out = tmp_path / name
         work = work or tmp_path / f"{name}-work"

@@ -65,8 +65,7 @@ def test_features_are_the_attack_s_of_both_sides_in_one_order(
     assert np.array_equal(found["features"], made.features(target, scene_pairs.select(ids)))
     assert done.result == {
         "pairs": 16,
-        "queries_made": 16 * made.queries,
-        "queries_declared": 16 * made.queries,
+        "queries": 16 * made.queries,
     }
 
 

@@ -28,7 +28,7 @@ def row(run, write, scores):
     def make(n=500, gain=1.0, **more):
         inputs = {
             "split": write("split", {"digest": "abc"}),
-            "features": write("features", {"queries_made": 15, "queries_declared": 15}),
+            "features": write("features", {"queries": 15}),
             "scores": scores("scores", n, gain),
         }
         return run("metrics", inputs | more, cell={}).result
@@ -94,7 +94,7 @@ def test_control_utility_and_training_stand_beside_the_attack(row, write, scores
     assert made["training"] == {"steps": 3}
     assert made["split"] == "abc"
     assert made["learned"] == {"alpha": 0.9}
-    assert made["queries"]["queries_made"] == 15
+    assert made["queries"]["queries"] == 15
 
 
 def test_the_base_itself_has_no_control_and_no_training(row):

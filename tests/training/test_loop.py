@@ -222,7 +222,6 @@ def test_figures_say_what_was_done(training, recipe):
     assert figures["pictures"] == 30
     assert figures["steps"] == 9
     assert len(figures["loss_by_epoch"]) == 3
-    assert figures["pictures_per_second"] > 0
     assert [done for done, of, unit in told if unit == "pictures"][-1] == 30
     assert {of for _, of, unit in told if unit == "pictures"} == {30}
 
