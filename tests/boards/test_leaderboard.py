@@ -175,3 +175,26 @@ def test_csv_is_one_table_for_all_boards(filled: Store, cli: Callable[..., Any])
     rows = list(csv.DictReader(io.StringIO(ended.out)))
     assert {row["table"] for row in rows} == {"defenses", "attacks"}
     assert len(rows) == 5
+
+
+def test_where_the_base_already_separates_a_row_is_told_and_not_ranked(
+    metrics: Make, as_records: Make
+) -> None:
+    (board,) = boards(
+        as_records(metrics("none", "loss"), metrics("odd", "loss", tpr=0.01, base_auc=0.9))
+    )
+    assert list(board.defenses.defense) == ["none"]
+    assert any("Not ranked: odd under loss" in note for note in board.notes)
+
+
+def test_rows_of_other_stage_versions_stay_out(metrics: Make, as_records: Make) -> None:
+    old = metrics("old", "loss", stage_versions={"train": 0})
+    (board,) = boards(as_records(metrics("none", "loss"), old))
+    assert list(board.defenses.defense) == ["none"]
+
+
+def test_inception_adds_a_figure_and_no_second_row(metrics: Make, as_records: Make) -> None:
+    made = [metrics("none", "loss", seed=seed) for seed in (0, 1, 2)]
+    again = metrics("none", "loss", seed=0, inception_digest="6726825d")
+    (board,) = boards(as_records(*made, again))
+    assert list(board.defenses.seeds) == [3]

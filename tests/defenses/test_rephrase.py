@@ -13,8 +13,10 @@ import pytest
 from bench.api import Context, Pairs
 from bench.data import tiles
 from bench.errors import OfflineError, UsageError
+from bench.rng import generator
 from bench.text.language_model import INSTRUCTION, PROMPT, Rewriter, tidy
-from bench.text.measure import plain
+from bench.text.measure import plain, words_changed
+from bench.text.rewrite import rewrite
 
 FILE = Path(__file__).parents[2] / "defenses" / "rephrase.py"
 
@@ -326,3 +328,35 @@ class TestLanguageModel:
 )
 def test_tidy(answer, sentence):
     assert tidy(answer) == sentence
+
+
+def test_a_row_says_which_backend_rewrote(tmp_path: Path) -> None:
+    from bench.plugins import resolve
+
+    rewrites = tmp_path / "r.jsonl"
+    rewrites.write_text("{}")
+    assert resolve("defense", "reph").label == "reph-rule"
+    assert resolve("defense", "reph[rate=0.5]").label == "reph-rule[rate=0.5]"
+    named = resolve("defense", f"reph[backend=file,path={rewrites}]").label
+    assert named.startswith("reph[backend=file")
+
+
+def test_other_rewrites_in_the_same_file_are_another_defense(tmp_path: Path) -> None:
+    from bench.plugins import resolve
+
+    rewrites = tmp_path / "r.jsonl"
+    sources = []
+    for text in ("one", "two"):
+        rewrites.write_text(text)
+        sources.append(resolve("defense", f"reph[backend=file,path={rewrites}]").source)
+    assert sources[0] != sources[1]
+
+
+def test_words_changed_rise_with_the_rate() -> None:
+    captions = tiles.pairs().captions[:60]
+    shares = []
+    for rate in (0.02, 0.3, 1.0):
+        texts = [rewrite(c, generator("rate", i), rate)[0] for i, c in enumerate(captions)]
+        shares.append(sum(map(words_changed, captions, texts)) / len(captions))
+    assert shares == sorted(shares)
+    assert shares[0] < shares[2] / 2

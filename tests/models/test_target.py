@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from bench.data.pairs import Pairs
+from bench.errors import UsageError
 from bench.models.target import ModelTarget
 
 TIMES = [440, 450, 460]
@@ -251,3 +252,9 @@ def test_predict_gives_the_noise_that_losses_are_made_of(target, pairs, usual):
     predicted = target.predict(noisy, 450, target.text(pairs.captions))
     errors = (predicted - noise).double().square().flatten(1).mean(1).numpy()
     np.testing.assert_allclose(errors, usual[:, 1], rtol=CLOSE)
+
+
+@pytest.mark.parametrize("t", [-1, 1000])
+def test_a_timestep_that_the_model_does_not_know_is_refused(target, pairs, t):
+    with pytest.raises(UsageError, match="outside the model's 0 to 999"):
+        target.losses(pairs, [t])
