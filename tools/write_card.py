@@ -26,6 +26,7 @@ def trainings(build: dict[str, Any]) -> str:
         "unet": "U-Net",
         "decoder": "decoder again",
         "unet2": "U-Net again",
+        "style": "decoder, style",
         "judge": "judge CLIP",
     }
     rows = [
@@ -65,13 +66,14 @@ def main() -> None:
     build, report = load(args.base / "build.json"), load(args.report)
     facts = load(args.public.with_suffix(".json"))["facts"]
     judge = load(args.judge / "build.json")["clip2"]
-    parts = {name: build[name] for name in ("clip", "vae", "unet", "decoder", "unet2")} | {
+    parts = {name: build[name] for name in ("clip", "vae", "unet", "decoder", "unet2", "style")} | {
         "clip2": judge
     }
     values = {
         "openmoji": f"{facts['kept']['openmoji']:,}",
         "clipart": f"{facts['kept']['openclipart']:,}",
         "held_out": facts["held_out"],
+        "auxiliary_tiles": build["style"]["auxiliary_tiles"],
         "with_gloss": f"{facts['with_gloss']:,}",
         "pictures": facts["pictures_sha256"],
         "sources": sources(facts),
