@@ -37,7 +37,8 @@ class Rephrase(Defense):
       changes nothing.
     - `file`: rewrites from JSON lines `{"id", "text"}` at `path`, with `orig_sha256` checked where
       given; with ChatGPT's rewrites this is the paper's defense.
-    - `llm`: a causal language model at `path` (a folder or hub id), the paper's prompt plus
+    - `llm`: a causal language model at `path` (a folder, or NAME@REVISION of a hub: the revision
+      is what the key knows of it), the paper's prompt plus
       "Return only the rewritten sentence.", greedy; a rewrite that is empty or unchanged is
       replaced by that of `rule` and counted.
     """
@@ -61,6 +62,10 @@ class Rephrase(Defense):
             raise UsageError(f"defense reph: backend={self.backend} needs path=, the {what}")
         if self.backend == "file" and not Path(self.path).expanduser().is_file():
             raise UsageError(f"defense reph: no file of rewrites at {self.path}")
+        if self.backend == "llm" and "@" not in self.path and _is_hub_id(self.path):
+            raise UsageError(
+                f"defense reph: pin the hub model, path={self.path}@REVISION, or name a folder"
+            )
         if not 0.0 <= self.rate <= 1.0:
             raise UsageError(f"defense reph: rate={self.rate} must lie between 0 and 1")
 
@@ -110,6 +115,12 @@ class Rephrase(Defense):
                 text, fallbacks = self._by_rule(id_, caption, context)[0], fallbacks + 1
             texts.append(text)
         return texts, {"model": self.path, "prompt": INSTRUCTION, "fallbacks": fallbacks}
+
+
+def _is_hub_id(path: str) -> bool:
+    """Neither a folder nor written like one."""
+    place = Path(path).expanduser()
+    return not place.is_dir() and not place.is_absolute() and not path.startswith((".", "~"))
 
 
 def strength(old: Sequence[str], new: Sequence[str]) -> dict[str, float]:

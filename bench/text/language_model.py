@@ -92,10 +92,12 @@ def _load(name: str) -> tuple[Any, Any]:
     folder = Path(name).expanduser()
     if not folder.is_dir() and (folder.is_absolute() or name.startswith((".", "~"))):
         raise OfflineError(f"no language model folder at {folder}; see defense reph, path=")
-    source = str(folder) if folder.is_dir() else name
+    hub_id, _, revision = name.partition("@")
+    source = str(folder) if folder.is_dir() else hub_id
+    given = {"revision": revision or None, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=False, dtype="auto")
+        tokenizer = AutoTokenizer.from_pretrained(source, **given)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype="auto", **given)
     except (OSError, ValueError, KeyError, ImportError) as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise OfflineError(

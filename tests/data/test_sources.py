@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -38,10 +37,8 @@ def test_opening_tiles_is_light() -> None:
     assert not loaded & {"PIL", "torch", "pandas", "scipy", "transformers", "diffusers"}
 
 
-def test_identity_of_tiles_is_quick_and_that_of_the_files() -> None:
-    start = time.perf_counter()
+def test_identity_of_tiles_is_that_of_the_files() -> None:
     source = open_source("tiles")
-    assert time.perf_counter() - start < 0.1
     assert source.identity == tiles.identity() == open_source("tiles").identity
     assert len(source.identity) == 64
     assert (source.label, source.resolution, source.licence) == ("tiles", 32, "CC-BY-SA-3.0")

@@ -127,6 +127,7 @@ def test_no_pairs_at_all(tiles_pairs):
         ({"backend": "gpt"}, "no backend 'gpt'"),
         ({"backend": "file"}, "needs path="),
         ({"backend": "llm"}, "needs path="),
+        ({"backend": "llm", "path": "nobody/nothing"}, "pin the hub model"),
         ({"path": "x.jsonl"}, "path belongs to"),
         ({"rate": 1.5}, "between 0 and 1"),
         ({"rate": float("nan")}, "between 0 and 1"),
@@ -309,7 +310,7 @@ class TestLanguageModel:
     def test_hub_out_of_reach(self, monkeypatch):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         with pytest.raises(OfflineError, match="cannot load the language model 'nobody/nothing'"):
-            prepared(make_pairs(["a"]), backend="llm", path="nobody/nothing")
+            prepared(make_pairs(["a"]), backend="llm", path="nobody/nothing@main")
 
 
 @pytest.mark.parametrize(

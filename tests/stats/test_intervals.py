@@ -4,7 +4,6 @@ import itertools
 import math
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -124,13 +123,6 @@ def test_tpr_interval_repeats_by_seed_and_takes_a_generator(binormal):
         *scores, rng=np.random.default_rng(4)
     )
     assert stats.tpr_interval(*scores, rng=4) != stats.tpr_interval(*scores, rng=5)
-
-
-def test_tpr_interval_is_fast(binormal):
-    scores = binormal(np.random.default_rng(5), 2500, 2500, 0.75)
-    started = time.perf_counter()
-    stats.tpr_interval(*scores)
-    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize(("fpr", "first"), [(0.01, 437), (0.001, 4380)])
