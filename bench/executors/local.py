@@ -61,7 +61,9 @@ def run(
                     break
                 del todo[stage.key]
                 try:
-                    running[pool.submit(attempt, store.root, describe(stage))] = stage
+                    with _deaf_to_interrupts():
+                        future = pool.submit(attempt, store.root, describe(stage))
+                    running[future] = stage
                 except BrokenProcessPool:  # told by the stage that was running in it
                     todo.clear()
                     break
@@ -126,9 +128,21 @@ def _pool(workers: int) -> Iterator[Executor]:
     pool.shutdown()
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process started in here inherits that it ignores the interrupt meant for its parent."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _die_with(parent: int) -> None:
     """A worker ends when its parent is gone, killed or not, and so frees its locks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends its workers
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -117,7 +117,7 @@ def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(
     (plugins / "dying.py").write_text(HEAD + text)
     words = ("--plugins", plugins, "--workers", 2, "--store", copied)
     ended = cli("run", *ran.words, *asked(["loss", "dies"]), *words)
-    assert ended.code == 1, ended.err
+    assert ended.code == 5, ended.err
     assert "Traceback" not in ended.err
     assert "its process was killed" in ended.err
     assert ended.out.splitlines()[1].split()[:2] == ["none", "loss"]
