@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.geometry import centre, resize
 from bench.stages.job import Job
-from bench.training.geometry import centre, resize
 from bench.utility.features import effnet
 from bench.utility.inception import inception
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.data.geometry import Crop, Pixels, cut, resize
 from bench.data.pairs import Pairs
 from bench.models.base import Base, encode_text
-from bench.training.geometry import Crop, Pixels, cut, resize
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.data.geometry import draw
 from bench.data.pairs import Pairs
 from bench.models.base import Base
 from bench.models.diffusion import add_noise, training_target
 from bench.rng import generator
 from bench.specs import Augment
 from bench.training.caches import Posteriors, TextStates, Visit
-from bench.training.geometry import draw
 from bench.training.recipe import Recipe
 
 if TYPE_CHECKING:

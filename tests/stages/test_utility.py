@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.data.geometry import centre, resize
 from bench.models.base import load_base
 from bench.models.target import ModelTarget
-from bench.training.geometry import centre, resize
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench.data.geometry import Crop, cut
 from bench.training import caches
 from bench.training.caches import Posteriors, TextStates
-from bench.training.geometry import Crop, cut
 from bench.training.loop import Visits
 
 PARTS = ("clean", "noise", "times", "text")

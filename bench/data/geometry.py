@@ -42,6 +42,15 @@ def resize(image: Image, side: int, margin: int = 0) -> Pixels:
     return np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
 
 
+def zoom(pixels: Pixels, side: int, share: float) -> Pixels:
+    """The middle floor(side * share) pixels of the centre crop, scaled back to `side`."""
+    from PIL import Image
+
+    inner = max(1, int(side * share))
+    left, top = (pixels.shape[1] - inner) // 2, (pixels.shape[0] - inner) // 2
+    return resize(Image.fromarray(pixels[top : top + inner, left : left + inner]), side)
+
+
 def centre(pixels: Pixels, side: int) -> Crop:
     """The middle square, not mirrored."""
     return Crop((pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2, flip=False)

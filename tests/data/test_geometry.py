@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bench.data.geometry import Crop, centre, cut, draw, resize
 from bench.rng import generator
-from bench.training.geometry import Crop, centre, cut, draw, resize
 
 
 def numbered(height: int, width: int) -> Image.Image:
