@@ -21,6 +21,8 @@ class Loss(Attack):
     name: ClassVar[str] = "loss"
     paper: ClassVar[str] = "Matsumoto et al., 2023, arXiv 2302.03262"
 
+    presets: ClassVar = {"matsumoto": {"t": 350}, "pia": {"t": 500}}
+
     t: int = 450
 
     @property

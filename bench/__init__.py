@@ -8,10 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Attack", "BenchError", "Context", "Defense", "Pairs", "Target", "__version__"]
+__all__ = [
+    "Attack",
+    "BenchError",
+    "Context",
+    "Defense",
+    "Pairs",
+    "ReferenceAttack",
+    "Target",
+    "__version__",
+]
 
 if TYPE_CHECKING:
-    from bench.api import Attack, Context, Defense, Pairs, Target
+    from bench.api import Attack, Context, Defense, Pairs, ReferenceAttack, Target
     from bench.errors import BenchError
 
 

@@ -13,6 +13,8 @@ from bench.store import Store
 FIRST_GUESS = {
     "split": 3.0,
     "train": 300.0,
+    "captions": 20.0,
+    "reference": 8.0,
     "features": 35.0,
     "scores": 1.0,
     "samples": 45.0,

@@ -4,6 +4,8 @@
             |                             +-- samples ---|--- utility --+         |
             +-- train(shadow, undefended) --- features --+              +---------+-- metrics
             +-- (base) ---------------------- features ------ scores (control) ---+
+            +-- train(reference) -- reference -^  (reference-calibrated attacks only)
+            +-- captions ---------------------^  (view `pseudo` only)
             +-- real ----------------------------------------/
 
 Stages with equal keys are one stage: two attacks on one defense train once, all defenses of a seed
@@ -17,7 +19,11 @@ from functools import cache
 from typing import Any
 
 from bench.plugins import resolve
-from bench.specs import Cell, Component, Stage
+from bench.specs import Cell, Component, Shadow, Stage
+
+EARLY = 0.25
+"""Share of the recipe's epochs after which a reference stops: the less it overfits the better."""
+FOLDS = 2
 
 
 def cell_stage(cell: Cell) -> Stage:
@@ -40,12 +46,17 @@ def undefended() -> Component:
     return resolve("defense", "none")
 
 
+ROLES = {"members": "target", "shadow_members": "shadow", "shadow_all": "reference"}
+
+
 def label(stage: Stage) -> str:
     """A stage in a few words: `train members (reph)`."""
     params = stage.params
     if stage.kind == "train":
-        role = "target" if params["part"] == "members" else "shadow"
+        role = ROLES.get(params["part"], "reference of one half")
         return f"train {role} ({params['defense']['name']}, seed {params['seed']})"
+    if stage.kind == "reference":
+        return f"{params['attack']['name']}: reference on {params['part']} (seed {params['seed']})"
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
         return f"{params['attack']['name']} on {on} (seed {params['seed']})"
@@ -64,27 +75,33 @@ class _Graph:
         self.cell = cell
         self.common = {"data": cell.data, "base": cell.base}
         self.split = self.split_of(cell.seed)
+        # The same, but for the shadow's parts, which may be dealt from the target's own pairs.
+        self.shadows = self.split_of(cell.seed, cell.shadow)
         # Reference and auxiliary pairs are the same for every seed, so the utility of all seeds
         # reads one split, and the features of real pictures are computed once.
         self.reserved = self.split_of(0)
 
-    def split_of(self, seed: int) -> Stage:
+    def split_of(self, seed: int, shadow: Shadow = "disjoint") -> Stage:
         identity = self.cell.data_identity
-        return Stage("split", {"data": identity, "seed": seed}, hints=self.common)
+        params = {"data": identity, "seed": seed, "shadow": shadow}
+        return Stage("split", params, hints=self.common)
 
-    def train(self, part: str, defense: Component) -> Stage:
-        cell = self.cell
+    def train(self, part: str, defense: Component, share: float = 1.0) -> Stage:
+        """A fine-tuned model; with a share below 1, one stopped after that much of the recipe."""
+        cell, recipe = self.cell, self.cell.recipe
+        if share < 1:
+            recipe = recipe | {"epochs": max(1, round(share * recipe["epochs"])), "keep": []}
         return Stage(
             "train",
             {
                 "part": part,
                 "defense": defense.identity(),
                 "augment": cell.augment,
-                "recipe": cell.recipe,
+                "recipe": recipe,
                 "base": cell.base_identity,
                 "seed": cell.seed,
             },
-            {"split": self.split},
+            {"split": self.split if part == "members" else self.shadows},
             {**self.common, "defense": defense.path},
         )
 
@@ -99,27 +116,66 @@ class _Graph:
         return {"model": self.train("shadow_members", undefended())}
 
     def features(self, part: str, model: dict[str, Stage]) -> Stage:
+        at = self.cell.at if model else 0
+        return self._asked("features", part, at, {**model, **self.references(part)}, {})
+
+    def _asked(
+        self, kind: str, part: str, at: int | None, inputs: dict[str, Stage], hints: dict[str, Any]
+    ) -> Stage:
+        """The attack meets a model: the target, the shadow, the base, or its reference."""
         cell = self.cell
-        return Stage(
-            "features",
-            {
-                "attack": cell.attack.identity(),
-                "view": cell.view,
-                "part": part,
-                "at": cell.at if model else 0,
-                "base": cell.base_identity,
-                "seed": cell.seed,
-            },
-            {"split": self.split, **model},
-            {**self.common, "attack": cell.attack.path},
-        )
+        params: dict[str, Any] = {
+            "attack": cell.attack.identity(),
+            "view": cell.view,
+            "part": part,
+            "at": at,
+            "base": cell.base_identity,
+            "seed": cell.seed,
+        }
+        hints = {**self.common, "attack": cell.attack.path, **hints}
+        if cell.view == "defended":
+            params["defense"] = cell.defense.identity()
+            hints["defense"] = cell.defense.path
+        if cell.view == "pseudo":
+            inputs = {"captions": self.captions(), **inputs}
+        split = self.split if part == "target" else self.shadows
+        return Stage(kind, params, {"split": split, **inputs}, hints)
+
+    def references(self, part: str) -> dict[str, Stage]:
+        """What the attack's reference says of a part; of the shadow's, crosswise by halves.
+
+        The reference of the target has seen all of the shadow's pairs. Those that the shadow is
+        measured against have seen one half each and are asked about the other.
+        """
+        which = self.cell.attack.reference
+        if which is None:
+            return {}
+        if which != "shadow":
+            weights = {} if which == "base" else {"weights": which}
+            return {"reference": self._asked("reference", part, 0, {}, weights)}
+        if part == "target":
+            model = self.train("shadow_all", undefended(), EARLY)
+            return {"reference": self._asked("reference", part, None, {"model": model}, {})}
+        halves = {}
+        for k in range(FOLDS):
+            model = self.train(f"shadow_but_{k}", undefended(), EARLY)
+            halves[f"reference_{k}"] = self._asked(
+                "reference", f"fold_{k}", None, {"model": model}, {}
+            )
+        return halves
+
+    def captions(self) -> Stage:
+        """A captioner's words for every picture that may be asked about."""
+        params = {"captioner": self.cell.captioner_identity}
+        hints = {**self.common, "captioner": self.cell.captioner}
+        return Stage("captions", params, {"split": self.shadows}, hints)
 
     def scores(self, target: Stage) -> Stage:
         return Stage(
             "scores",
             {"attack": self.cell.attack.identity()},
             {
-                "split": self.split,
+                "split": self.shadows,
                 "target": target,
                 "shadow": self.features("shadow", self.shadow()),
             },

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from bench.api import Attack, Defense
+from bench.api import Attack, Defense, ReferenceAttack
 from bench.errors import UsageError, unknown
 from bench.specs import Component
 
@@ -186,7 +186,24 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
         source=source_digest(plugin.path, made),
         path=str(plugin.path),
         label=_label(plugin, made),
+        reference=_reference(made),
     )
+
+
+def _reference(made: Any) -> str | None:
+    """The model that a reference-calibrated attack compares with, a path in full."""
+    if not isinstance(made, ReferenceAttack) or not made.reads_reference:
+        return None
+    named = made.reference
+    if named in ("shadow", "base"):
+        return named
+    path = Path(named).expanduser().resolve()
+    if not path.is_file() or path.suffix != ".safetensors":
+        raise UsageError(
+            f"{made.name}: reference '{named}' is neither shadow nor base nor a file of a U-Net's "
+            "weights (.safetensors)"
+        )
+    return str(path)
 
 
 def _from_file(kind: Kind, text: str) -> Plugin:
@@ -241,6 +258,7 @@ def _made(plugin: Plugin, given: Mapping[str, Any]) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     fields = [name for name, _, _ in plugin.params()]
+    given = _with_preset(plugin, given)
     for key in given:
         if key not in fields:
             raise unknown(f"parameter of {plugin.name}", key, fields)
@@ -249,8 +267,22 @@ def _made(plugin: Plugin, given: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if not where:  # said by the class itself, of several parameters together
+            said = first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"{plugin.kind} {plugin.name}: {said}") from None
         said = f"{first['msg']}, got {first['input']!r}"
         raise UsageError(f"{plugin.kind} {plugin.name}: parameter '{where}': {said}") from None
+
+
+def _with_preset(plugin: Plugin, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`preset=name` as the parameters it stands for; those given beside it win."""
+    rest, presets = dict(given), getattr(plugin.usable(), "presets", {})
+    name = rest.pop("preset", None) if presets else None
+    if name is None:
+        return rest
+    if name not in presets:
+        raise unknown(f"preset of {plugin.name}", str(name), presets)
+    return {**presets[name], **rest}
 
 
 def instantiate(kind: Kind, component: Component) -> Any:
@@ -283,7 +315,11 @@ def source_digest(path: Path, made: Any) -> str:
 
 def _label(plugin: Plugin, made: Any) -> str:
     params = {name: (getattr(made, name), usual) for name, _, usual in plugin.params()}
-    odd = [f"{name}={value}" for name, (value, usual) in params.items() if value != usual]
+    changed = {name: value for name, (value, usual) in params.items() if value != usual}
+    odd = [f"{name}={value}" for name, value in changed.items()]
+    for preset, meant in getattr(plugin.cls, "presets", {}).items():
+        if changed and changed == meant:
+            odd = [f"preset={preset}"]
     return getattr(made, "title", plugin.name) + (f"[{','.join(odd)}]" if odd else "")
 
 

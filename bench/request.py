@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.data.sources import DataSource, open_source
 from bench.errors import UsageError, ValidationError, unknown
 from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
-from bench.plugins import Kind, discover, resolve
-from bench.specs import Augment, Cell, Component, Sampling
+from bench.plugins import Kind, discover, instantiate, resolve
+from bench.specs import Augment, Cell, Component, Sampling, Shadow, View
 from bench.training.recipe import named_recipe
 
 AUGMENTS: tuple[Augment, ...] = ("default", "none")
+VIEWS: tuple[View, ...] = get_args(View)
+SHADOWS: tuple[Shadow, ...] = get_args(Shadow)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Request:
     augment: str = "default"
     seeds: Sequence[int] = (0,)
     at: Sequence[int] = ()
+    view: str = "original"
+    shadow: str = "disjoint"
+    captioner: str | None = None
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
     inception: str | None = None
@@ -39,10 +44,15 @@ class Request:
 
         `say` is told what the user should hear about the data and need not act on.
         """
-        if self.augment not in AUGMENTS:
-            raise unknown("augmentation", self.augment, AUGMENTS)
+        for what, name, known in (
+            ("augmentation", self.augment, AUGMENTS),
+            ("view", self.view, VIEWS),
+            ("shadow", self.shadow, SHADOWS),
+        ):
+            if name not in known:
+                raise unknown(what, name, known)
         recipe = named_recipe(self.recipe)
-        attacks = self._components("attack", self.attacks)
+        attacks = self._willing(self._components("attack", self.attacks), say)
         defenses = self._components("defense", self.defenses)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
         folder = base_folder(self.base)
@@ -59,6 +69,9 @@ class Request:
             "resolution": resolution(folder),
             "recipe": recipe.model_dump(mode="json"),
             "augment": self.augment,
+            "view": self.view,
+            "shadow": self.shadow,
+            **self._captioner(),
             "sampling": self._sampling(source),
             **self._inception(),
         }
@@ -93,6 +106,19 @@ class Request:
                 raise UsageError(f"{kind} {label} is asked for twice")
         return found
 
+    def _willing(self, attacks: list[Component], say: Callable[[str], None]) -> list[Component]:
+        """The attacks that can be run as asked; one asked for by name that cannot is an error."""
+        able = []
+        for attack in attacks:
+            reason = instantiate("attack", attack).declines(self.shadow)
+            if reason is None:
+                able.append(attack)
+            elif list(self.attacks) == ["all"]:
+                say(f"left out {attack.label}: {reason}")
+            else:
+                raise UsageError(f"attack {attack.label} declines: {reason}")
+        return able
+
     def _checkpoints(self, kept: Sequence[int]) -> list[int | None]:
         """Epochs to attack at; None stands for the last one."""
         for epoch in self.at:
@@ -114,6 +140,19 @@ class Request:
         size = SplitSizes.scaled(n)
         most = min(size.reference, size.auxiliary)
         return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+
+    def _captioner(self) -> dict[str, str]:
+        """Where the captions of the view `pseudo` come from."""
+        if self.view != "pseudo":
+            return {}
+        from bench.models.captioner import EMBEDDED as RETRIEVAL
+        from bench.models.captioner import captioner_identity
+
+        captioner = self.captioner or RETRIEVAL
+        return {
+            "captioner": captioner,
+            "captioner_identity": captioner_identity(captioner),
+        }
 
     def _inception(self) -> dict[str, str]:
         if self.inception is None:

@@ -17,9 +17,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 STAGE_VERSIONS = {
-    "split": 1,
+    "split": 2,
     "train": 1,
-    "features": 1,
+    "captions": 1,
+    "reference": 1,
+    "features": 2,
     "scores": 1,
     "samples": 1,
     "real": 1,
@@ -29,7 +31,8 @@ STAGE_VERSIONS = {
 """Raised by hand when the code of a kind of stage changes what it computes."""
 
 Augment = Literal["default", "none"]
-View = Literal["original"]
+View = Literal["original", "defended", "pseudo"]
+Shadow = Literal["disjoint", "resplit"]
 
 
 class Frozen(BaseModel):
@@ -49,8 +52,11 @@ class Component(Frozen):
     label: str
     """`name[param=value]` with the parameters that differ from their defaults."""
 
+    reference: str | None = None
+    """The model that a reference-calibrated attack compares with; also among `params`."""
+
     def identity(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"path", "label"})
+        return self.model_dump(exclude={"path", "label", "reference"})
 
 
 class Sampling(Frozen):
@@ -79,6 +85,12 @@ class Cell(Frozen):
     augment: Augment = "default"
     attack: Component
     view: View = "original"
+    """The captions that the attacker queries with."""
+    captioner: str | None = None
+    """Where the captions of the view `pseudo` come from; where to look, not part of any key."""
+    captioner_identity: str | None = None
+    shadow: Shadow = "disjoint"
+    """Whether the shadow's pairs are disjoint from the target's or dealt from the same ones."""
     seed: int = 0
     at: int | None = None
     """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""
@@ -89,9 +101,9 @@ class Cell(Frozen):
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        card = self.model_dump(mode="json", exclude={"data", "base", "inception"})
+        card = self.model_dump(mode="json", exclude={"data", "base", "inception", "captioner"})
         for component in ("defense", "attack"):
-            del card[component]["path"]
+            del card[component]["path"], card[component]["reference"]
         card["stage_versions"] = STAGE_VERSIONS
         return card
 
@@ -123,6 +135,20 @@ class Stage:
     @cached_property
     def key(self) -> str:
         return hashlib.sha256(canonical(self.spec).encode()).hexdigest()
+
+    @cached_property
+    def shared_by(self) -> str:
+        """Equal for stages that ask one model about the same pairs, or fit one attack alike.
+
+        Any other stage has its own.
+        """
+        shares = {"features": "model", "reference": "model", "scores": "shadow"}.get(self.kind)
+        if shares is None:
+            return self.key
+        common = self.inputs.get(shares)
+        names = ["attack"] if self.kind == "scores" else ["base", "seed", "at", "part"]
+        about = [self.inputs["split"].key, *(self.params[name] for name in names)]
+        return canonical([shares, common and common.key, self.hints.get("weights"), about])
 
     def walk(self) -> Iterator[Stage]:
         """This stage and all it stands on, inputs first, each once."""

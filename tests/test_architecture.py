@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "rng", "specs", "store", "api", "__version__"}
 NUMBERS = {"stats", "specs"}
-SHIPPED = {"api", "models.diffusion", "stats", "text", "errors"}
+SHIPPED = {"api", "models.diffusion", "stats", "text", "learning", "errors"}
 MAY: dict[str, set[str]] = {
     "__init__": {"api", "errors"},
     "__main__": {"cli"},
@@ -24,8 +24,9 @@ MAY: dict[str, set[str]] = {
     "data": GROUND,
     "text": GROUND,
     "stats": set(),
+    "learning": set(),
     "boards": NUMBERS,
-    "models": GROUND | {"data", "training.geometry"},
+    "models": GROUND | {"data"},
     "training": GROUND | {"data", "models"},
     "utility": GROUND | {"data", "models", "stats"},
     "plugins": GROUND,

@@ -7,33 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from cells import cell, component
 from pydantic import ValidationError
 
 from bench.executors.work import describe
 from bench.pipeline import all_stages, cell_stage
-from bench.specs import STAGE_VERSIONS, Cell, Component, Sampling, Stage, canonical
+from bench.specs import STAGE_VERSIONS, Cell, Sampling, Stage, canonical
 from bench.training.recipe import RECIPES, Recipe
-
-
-def component(name: str, **changed: Any) -> Component:
-    usual = {"params": {"t": 1}, "source": f"source-{name}", "path": f"/{name}.py", "label": name}
-    return Component(name=name, **usual | changed)
-
-
-def cell(**changed: Any) -> Cell:
-    usual = {
-        "data": "scenes:n=120",
-        "data_label": "scenes",
-        "data_identity": "data-1",
-        "base": "/bases/a",
-        "base_label": "a",
-        "base_identity": "base-1",
-        "resolution": 16,
-        "recipe": RECIPES["quick"].model_dump(mode="json"),
-        "defense": component("shuffle"),
-        "attack": component("loss"),
-    }
-    return Cell(**usual | changed)
 
 
 def keys(of: Cell) -> dict[str, set[str]]:
@@ -58,6 +38,9 @@ CHANGES: Mapping[str, dict[str, Any]] = {
     "defense parameter": {"defense": component("shuffle", params={"t": 2})},
     "defense source": {"defense": component("shuffle", source="edited")},
     "augment": {"augment": "none"},
+    "view": {"view": "defended"},
+    "captioner": {"view": "pseudo", "captioner_identity": "blip-1"},
+    "shadow": {"shadow": "resplit"},
     "attack": {"attack": component("pia")},
     "attack parameter": {"attack": component("loss", params={"t": 2})},
     "attack source": {"attack": component("loss", source="edited")},

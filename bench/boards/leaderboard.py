@@ -69,7 +69,8 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
     for row in rows:
         card = row.card
         current = card.get("stage_versions") == STAGE_VERSIONS
-        if current and card["recipe"]["board"] and card["at"] is None and row.figure("tpr"):
+        ends = card.get("at") is None and card.get("shadow") == "disjoint"
+        if current and ends and card["recipe"]["board"] and row.figure("tpr"):
             key = (
                 card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
                 card["data_identity"], card["base_identity"],
@@ -113,7 +114,7 @@ def _figures(row: Row) -> dict[str, Any]:
         "FD64": f"{row.mean('fd_effnet64'):.2f}",
         "held-out loss": loss.text(1, 4) if loss else "",
         "seeds": len(row.results),
-        "queries": next(iter(row.results.values()))["queries"]["queries"] // sum(row.n),
+        "queries": row.queries,
     }
 
 

@@ -36,7 +36,8 @@ class Row:
 
     @property
     def attack(self) -> str:
-        return str(self.card["attack"]["label"])
+        label, view = str(self.card["attack"]["label"]), self.card["view"]
+        return label if view == "original" else f"{label} ({view} captions)"
 
     @property
     def epoch(self) -> int:
@@ -47,6 +48,17 @@ class Row:
     def n(self) -> tuple[int, int]:
         first = next(iter(self.results.values()))["attack"]
         return first["members"], first["holdouts"]
+
+    def asked(self, name: str) -> int:
+        """`queries` or `reference_queries` a pair."""
+        told = next(iter(self.results.values()))["queries"]
+        return int(told.get(name, 0)) // int(told["pairs"])
+
+    @property
+    def queries(self) -> str:
+        """Queries a pair on the target, and on the attacker's own reference."""
+        own = self.asked("reference_queries")
+        return f"{self.asked('queries')}" + (f" + {own} own" if own else "")
 
     def figure(self, name: str, of: str = "attack") -> Figure | None:
         """`auc`, `asr` or `tpr` of the target (`attack`) or of the base (`base_control`)."""

@@ -129,11 +129,15 @@ def _card(plugin: Plugin) -> str:
     lines += [cleandoc(plugin.cls.__doc__ or ""), ""]
     if plugin.kind == "attack":
         made = plugin.cls()
+        own = getattr(made, "reference_queries", 0) if made.reads_reference else 0
         lines.append(
             f"access {made.access}; needs {', '.join(sorted(made.needs))}; "
             f"{made.queries or 'undeclared'} queries a pair"
+            + (f" and {own} of its own reference" if own else "")
         )
     if paper := getattr(plugin.cls, "paper", ""):
         lines.append(f"paper  {paper}")
     lines += [f"param  {name}: {hint} = {value!r}" for name, hint, value in plugin.params()]
+    for name, meant in getattr(plugin.cls, "presets", {}).items():
+        lines.append(f"preset {name}: {', '.join(f'{k}={v!r}' for k, v in meant.items())}")
     return "\n".join(lines)

@@ -36,6 +36,25 @@ Preset = Annotated[
     typer.Option(help="quick: a smaller recipe and 64 samples, to see the path; never ranked."),
 ]
 Augmentation = Annotated[str, typer.Option("--augment", help="default (crop + flip) or none.")]
+ViewName = Annotated[
+    str,
+    typer.Option(
+        "--view",
+        help="Captions the attacker knows: original, defended (the defense replayed), or pseudo "
+        "(a captioner's).",
+    ),
+]
+ShadowName = Annotated[
+    str,
+    typer.Option(
+        "--shadow",
+        help="disjoint: the attacker's own pairs; resplit: the target's pairs dealt anew.",
+    ),
+]
+Captioner = Annotated[
+    str | None,
+    typer.Option(help="For --view pseudo: a BLIP by folder or hub id. Default: the base's CLIP."),
+]
 Seeds = Annotated[str, typer.Option(help="Run seeds, e.g. 0,1,2; each has a split of its own.")]
 At = Annotated[
     str | None,

@@ -39,6 +39,9 @@ def _read(
     recipe: o.RecipeName = "mini",
     preset: o.Preset = None,
     augment: o.Augmentation = "default",
+    view: o.ViewName = "original",
+    shadow: o.ShadowName = "disjoint",
+    captioner: o.Captioner = None,
     seeds: o.Seeds = "0",
     at: o.At = None,
     store: o.StoreDir = None,
@@ -67,6 +70,9 @@ def _read(
         base=base,
         recipe="quick" if preset else recipe,
         augment=augment,
+        view=view,
+        shadow=shadow,
+        captioner=captioner,
         seeds=o.numbers(seeds, "--seeds"),
         at=o.numbers(at, "--at") if at is not None else [],
         sampling=Sampling(n=QUICK_SAMPLES) if preset else Sampling(),
@@ -176,14 +182,32 @@ def _compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, B
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
     from bench.boards.rows import collect
-    from bench.boards.summary import figures, notes, records
+    from bench.boards.summary import figures, notes, tables
     from bench.boards.tables import render
 
-    found = [(s.params["cell"], store.record(s)["result"]) for s in ends if store.has(s)]
-    if found:
-        rows = collect(found)
-        shown = figures(rows) if form in ("json", "csv") else records(rows)
-        print(render(shown, form, notes(rows)))
-        if form == "csv":
-            for note in notes(rows):
-                _tell(note)
+    done = [end for end in ends if store.has(end)]
+    if not done:
+        return
+    rows = collect((end.params["cell"], store.record(end)["result"]) for end in done)
+    said = notes(rows)
+    if form in ("json", "csv"):
+        print(render(figures(rows), form, said))
+    else:
+        *first, last = tables(rows)
+        print(*[render(table, form) + "\n" for table in first], render(last, form, said), sep="\n")
+    for line in [*(said if form == "csv" else ()), *_sharing(store, done)]:
+        _tell(line)
+
+
+def _sharing(store: Store, ends: list[Stage]) -> list[str]:
+    """What the attacks asked of the targets, and what was evaluated for it when it was made."""
+    stages = {end.inputs["features"].key: end.inputs["features"] for end in ends}
+    records = [store.record(stage) for stage in stages.values() if store.has(stage)]
+    made = sum(record["made"].get("evaluations", 0) for record in records)
+    asked = sum(record["result"]["queries"] for record in records)
+    if made >= asked:
+        return []
+    return [
+        f"U-Net rows: {asked:,} queries on targets, answered by {made:,} evaluations, since the "
+        "attacks of a run share them."
+    ]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from bench.rng import generator
 MINIMUM = 60
 """Fewer pairs than this cannot be split into six parts that mean anything."""
 Cluster = tuple[str, ...]
+FOLDS = 2
+"""Parts of the shadow's pairs between which references are cross-fitted."""
 
 
 def _count(groups: Sequence[Cluster]) -> str:
@@ -96,14 +98,57 @@ class Split:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def make_split(pairs: Pairs, identity: str, seed: int, sizes: SplitSizes | None = None) -> Split:
-    """The split of this data for this seed, a function of its arguments only."""
+def make_split(
+    pairs: Pairs,
+    identity: str,
+    seed: int,
+    sizes: SplitSizes | None = None,
+    shadow: Literal["disjoint", "resplit"] = "disjoint",
+) -> Split:
+    """The split of this data for this seed, a function of its arguments only.
+
+    `resplit` deals the shadow's parts from the target's own members and hold-outs, as the released
+    code of Zhai et al. 2024 seems to; `disjoint` from pairs that the target never meets.
+    """
     everything = clusters(pairs)
     wanted = asdict(sizes or SplitSizes.fitting(everything))
     fixed = {part: wanted.pop(part) for part in ("reference", "auxiliary")}
     rest, parts = deal(everything, fixed, generator("split", identity, "fixed"))
     _, drawn = deal(rest, wanted, generator("split", identity, "seed", seed))
+    if shadow == "resplit":
+        drawn |= _dealt_again(everything, drawn, generator("split", identity, "resplit", seed))
     return Split(**{part: tuple(ids) for part, ids in (parts | drawn).items()})
+
+
+def _dealt_again(
+    groups: Sequence[Cluster], drawn: Mapping[str, Sequence[str]], rng: np.random.Generator
+) -> dict[str, list[str]]:
+    """The shadow's two parts, from the members and hold-outs and as large as these."""
+    pool = {*drawn["members"], *drawn["holdouts"]}
+    inside = [tuple(id_ for id_ in group if id_ in pool) for group in groups]
+    sizes = {f"shadow_{part}": len(drawn[part]) for part in ("members", "holdouts")}
+    return deal([group for group in inside if group], sizes, rng)[1]
+
+
+def ids_of(split: Mapping[str, Sequence[str]], part: str) -> list[str]:
+    """The ids of a part by name; beside those of `Split` what references are trained and asked on.
+
+    `shadow_all`: the shadow's members and hold-outs; `shadow_fold_K`: their K-th half, of both
+    alike; `shadow_but_K`: all but that half.
+    """
+    if part in split:
+        return list(split[part])
+    both = [split["shadow_members"], split["shadow_holdouts"]]
+    if part == "shadow_all":
+        return [id_ for ids in both for id_ in ids]
+    kind, _, number = part.rpartition("_")
+    inside = kind == "shadow_fold"
+    return [
+        id_
+        for ids in both
+        for i, id_ in enumerate(ids)
+        if (i * FOLDS // len(ids) == int(number)) == inside
+    ]
 
 
 def deal(

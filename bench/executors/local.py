@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from bench.errors import BenchError, BudgetError
-from bench.executors.work import attempt, describe
+from bench.executors.work import attempt_all, describe
 from bench.specs import Stage
 from bench.store import Store
 
@@ -53,56 +53,72 @@ def run(
     """
     todo = {stage.key: stage for stage in stages}
     errors: dict[str, BenchError] = {}
-    running: dict[Future[float], Stage] = {}
+    running: dict[Future[list[float | BenchError]], list[Stage]] = {}
     with _pool(workers) as pool:
         while todo or running:
-            for stage in _ready(todo, errors, running):
+            for together in _together(_ready(todo, errors, running)):
                 if len(running) == workers:
                     break
-                del todo[stage.key]
+                orders = [describe(todo.pop(stage.key)) for stage in together]
                 try:
                     with _deaf_to_interrupts():
-                        future = pool.submit(attempt, store.root, describe(stage))
-                    running[future] = stage
-                except BrokenProcessPool:  # told by the stage that was running in it
+                        future = pool.submit(attempt_all, store.root, orders)
+                    running[future] = together
+                except BrokenProcessPool:  # told by the stages that were running in it
                     todo.clear()
                     break
-                watcher.started(stage)
+                for stage in together:
+                    watcher.started(stage)
             if not running:
                 break
             done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
-                stage = running.pop(future)
-                error = _outcome(future)
-                if isinstance(error, BenchError):
-                    errors[stage.key] = error
-                    watcher.failed(stage, str(error))
-                else:
-                    watcher.finished(stage, error)
+                together = running.pop(future)
+                for stage, ended in zip(together, _outcome(future, len(together)), strict=True):
+                    if isinstance(ended, BenchError):
+                        errors[stage.key] = ended
+                        watcher.failed(stage, str(ended))
+                    else:
+                        watcher.finished(stage, ended)
             watcher.tick()
     return errors
 
 
 def _ready(
-    todo: Mapping[str, Stage], errors: Mapping[str, Any], running: Mapping[Future[float], Stage]
+    todo: Mapping[str, Stage], errors: Mapping[str, Any], running: Mapping[Any, Sequence[Stage]]
 ) -> list[Stage]:
     """Stages whose inputs are all there, trainings first since everything waits for them."""
-    busy = {stage.key for stage in running.values()}
+    busy = {stage.key for together in running.values() for stage in together}
     unfinished = set(todo) | busy | set(errors)
     ready = [s for s in todo.values() if not any(b.key in unfinished for b in s.inputs.values())]
     return sorted(ready, key=lambda stage: stage.kind != "train")
 
 
-def _outcome(future: Future[float]) -> float | BenchError:
+def _together(ready: Sequence[Stage]) -> list[list[Stage]]:
+    """Stages that share a model or a fitted attack go to one worker, which makes it once.
+
+    Those that compare predictions come first: the losses of the others follow from these.
+    """
+    groups: dict[str, list[Stage]] = {}
+    for stage in ready:
+        groups.setdefault(stage.shared_by, []).append(stage)
+    return [sorted(group, key=_compares, reverse=True) for group in groups.values()]
+
+
+def _compares(stage: Stage) -> bool:
+    return any(role.startswith("reference") for role in stage.inputs)
+
+
+def _outcome(future: Future[list[float | BenchError]], count: int) -> Sequence[float | BenchError]:
     try:
         return future.result()
-    except BenchError as error:
-        return error
     except BrokenProcessPool:
-        return BudgetError(
-            "its process was killed (out of memory?); finished stages are kept, run the same "
-            "command again, perhaps with --workers 1"
-        )
+        return [
+            BudgetError(
+                "its process was killed (out of memory?); finished stages are kept, run the same "
+                "command again, perhaps with --workers 1"
+            )
+        ] * count
 
 
 @contextmanager

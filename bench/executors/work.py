@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bench import __version__
 from bench.errors import BenchError, BudgetError
 from bench.specs import Stage
 from bench.stages import stage_function
+from bench.stages.held import forget
 from bench.stages.job import Job
 from bench.store import Store, full_disk_is_told, write_atomic
 
@@ -56,6 +57,20 @@ def attempt(root: Path, order: Mapping[str, Any]) -> float:
         raise BenchError(f"{type(error).__name__}: {said} (details: {log})") from None
 
 
+def attempt_all(root: Path, orders: Sequence[Mapping[str, Any]]) -> list[float | BenchError]:
+    """Stages that share a model, one after another in this process; each ends on its own."""
+    ended: list[float | BenchError] = []
+    try:
+        for order in orders:
+            try:
+                ended.append(attempt(root, order))
+            except BenchError as error:
+                ended.append(error)
+    finally:
+        forget()
+    return ended
+
+
 def compute(root: Path, order: Mapping[str, Any]) -> float:
     """Computes the stage unless somebody else has meanwhile; returns the seconds it took."""
     store = Store(root)
@@ -80,7 +95,8 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
         use_one_thread()
         result = stage_function(job.kind)(job)
         seconds = time.monotonic() - began
-        store.publish(spec["kind"], key, spec, out, result, provenance(seconds))
+        made = provenance(seconds) | job.provenance
+        store.publish(spec["kind"], key, spec, out, result, made)
     return seconds
 
 

@@ -6,6 +6,7 @@ The schedule is always the one of the model's own scheduler configuration; rebui
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,16 @@ def add_noise(clean: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
     """z_t = sqrt(abar_t) z_0 + sqrt(1 - abar_t) eps; Ho et al. 2020, Eq. 4. `alpha_bar` is (n,)."""
     a = alpha_bar.view(-1, *[1] * (clean.dim() - 1))
     return a.sqrt() * clean + (1 - a).sqrt() * noise
+
+
+def ddim_step(noisy: Tensor, predicted: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
+    """Deterministic DDIM transition, up or down the schedule; Song et al. 2021, Eq. 12, sigma 0.
+
+    phi(z; s -> r) = sqrt(abar_r) z0(z) + sqrt(1 - abar_r) eps with
+    z0(z) = (z - sqrt(1 - abar_s) eps) / sqrt(abar_s) and eps the noise predicted at (z, s).
+    """
+    clean = (noisy - math.sqrt(1 - alpha_bar) * predicted) / math.sqrt(alpha_bar)
+    return math.sqrt(alpha_bar_next) * clean + math.sqrt(1 - alpha_bar_next) * predicted
 
 
 def as_noise(prediction: Tensor, noisy: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:

@@ -1,34 +1,27 @@
-"""The model under attack, as an attacker may query it; every U-Net row is counted."""
+"""The model under attack, as an attacker may query it; every query is counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.data.pairs import Pairs
-from bench.errors import UsageError
-from bench.models.base import Base, encode_text
-from bench.models.diffusion import add_noise, as_noise
-from bench.rng import generator
-from bench.training.geometry import centre, cut, resize
+from bench.models.base import Base
+from bench.models.evaluations import ROWS, Evaluations, Question
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.api import FloatArray
 
-ROWS = 64
-"""U-Net rows a forward; fixed by default, since float32 sums may round differently by batch."""
-
 
 class ModelTarget:
-    """A diffusion model with a query counter; implements `bench.api.Target`.
+    """One attack's view of a model; implements `bench.api.Target`.
 
-    Latents are posterior means (the published attacks sample the posterior: noise without
-    signal); noise is keyed by (seed, pair, timestep), so that every attack and every caption meets
-    the same. Everything in float32: CLiD's differences are 1e-3 of a loss of 1e-1.
+    `queries` is what an attacker would have to ask, each different question once. What other
+    attacks of the run asked before is answered from `shared` and evaluated no second time.
     """
 
     def __init__(
@@ -36,105 +29,87 @@ class ModelTarget:
         base: Base,
         seed: int,
         rows: int = ROWS,
-        progress: Callable[[int], None] = lambda queries: None,
+        progress: Callable[[int], None] = lambda rows: None,
+        shared: Evaluations | None = None,
     ) -> None:
+        self.shared = shared or Evaluations(base, seed, rows, progress)
         self.base = base
-        self.seed = seed
-        self.rows = rows
         self.queries = 0
-        self._progress = progress
-        self._latents: dict[str, Tensor] = {}
+        self._asked: set[tuple[Question, int]] = set()
 
-    def latents(self, pairs: Pairs) -> Tensor:
-        """Scaled posterior means, shape (n, c, h, w); each picture is encoded once."""
+    def losses(
+        self,
+        pairs: Pairs,
+        timesteps: Sequence[int],
+        captions: Sequence[str] | None = None,
+        *,
+        crop: float = 1.0,
+        text_noise: float = 0.0,
+    ) -> FloatArray:
+        """Mean squared error of the predicted noise, shape (n, len(timesteps)), float64."""
+        question = self._question(pairs, captions, crop, text_noise)
+        self._count(question, timesteps)
+        self.shared.make(pairs, timesteps, question)
+        return np.stack([self.shared.losses(question, t) for t in timesteps], axis=1)
+
+    def predictions(self, pairs: Pairs, timesteps: Sequence[int]) -> Tensor:
+        """eps_theta at the pairs' own noise and caption, shape (n, len(timesteps), c, h, w)."""
         import torch
 
-        side = self.base.resolution
-        todo = [id_ for id_ in pairs.ids if id_ not in self._latents]
-        for start in range(0, len(todo), self.rows):
-            ids = todo[start : start + self.rows]
-            squares = [resize(pairs.image(id_), side) for id_ in ids]
-            batch = np.stack([cut(s, centre(s, side), side) for s in squares])
-            with torch.inference_mode():
-                posterior = self.base.vae.encode(torch.from_numpy(batch).to(self.base.device))
-            means = posterior.latent_dist.mean * self.base.scaling_factor
-            self._latents.update(zip(ids, means, strict=True))
-        return torch.stack([self._latents[id_] for id_ in pairs.ids])
+        question = self._question(pairs, None)
+        self._count(question, timesteps)
+        found = self.shared.make(pairs, timesteps, question, keep=True)
+        return torch.stack([found[t] for t in timesteps], dim=1)
+
+    def word_importance(self, pairs: Pairs, timestep: int) -> list[list[float]]:
+        """How much attention each blank-separated word of each caption draws.
+
+        The maps come with the evaluation of the pair's own caption, so that the same attack's
+        `losses` at this timestep is no further query.
+        """
+        question = self._question(pairs, None)
+        self._count(question, [timestep])
+        return self.shared.word_importance(pairs, timestep, question)
+
+    def batches(self, pairs: Pairs) -> Iterator[Pairs]:
+        """The pairs in parts that one forward takes, for attacks that call `predict`."""
+        return self.shared.batches(pairs)
+
+    def latents(self, pairs: Pairs) -> Tensor:
+        """Scaled posterior means, shape (n, c, h, w)."""
+        return self.shared.latents(pairs)
 
     def text(self, captions: Sequence[str]) -> Tensor:
         """Text states, shape (n, tokens, d)."""
-        import torch
-
-        with torch.inference_mode():
-            states: Tensor = encode_text(self.base, list(captions))
-        return states
+        return self.shared.text(captions)
 
     def noise(self, pairs: Pairs, timestep: int) -> Tensor:
         """The pairs' own noise at this timestep, shape (n, c, h, w)."""
-        import torch
+        return self.shared.noise(pairs, timestep)
 
-        shape = tuple(self.latents(pairs).shape[1:])
-        draws = [
-            generator(self.seed, "attack-noise", id_, timestep).standard_normal(
-                shape, dtype=np.float32
-            )
-            for id_ in pairs.ids
-        ]
-        return torch.from_numpy(np.stack(draws)).to(self.base.device)
+    def alpha_bar(self, timestep: int) -> float:
+        """Share of the signal's variance at this timestep, from the model's own schedule."""
+        self.shared.check(timestep)
+        return float(self.base.alphas_cumprod[timestep])
 
     def predict(self, noisy: Tensor, timestep: int, text: Tensor) -> Tensor:
         """eps_theta(z_t, t, c) for rows of one timestep, shape like `noisy`."""
-        import torch
+        self.queries += len(noisy)
+        return self.shared.predict(noisy, timestep, text)
 
-        self._check([timestep])
-        times = torch.full((len(noisy),), timestep, device=noisy.device)
-        return self._predict(noisy, times, text)
-
-    def losses(
-        self, pairs: Pairs, timesteps: Sequence[int], captions: Sequence[str] | None = None
-    ) -> FloatArray:
-        """Mean squared error of the predicted noise, shape (n, len(timesteps)), float64."""
-        self._check(timesteps)
+    def _question(
+        self,
+        pairs: Pairs,
+        captions: Sequence[str] | None,
+        crop: float = 1.0,
+        text_noise: float = 0.0,
+    ) -> Question:
         captions = pairs.captions if captions is None else captions
         if len(captions) != len(pairs):
             raise ValueError(f"{len(captions)} captions for {len(pairs)} pairs")
-        self.latents(pairs)
-        a_forward = max(1, self.rows // len(timesteps))
-        parts = [
-            self._losses(
-                pairs.select(pairs.ids[i : i + a_forward]), timesteps, captions[i : i + a_forward]
-            )
-            for i in range(0, len(pairs), a_forward)
-        ]
-        return np.concatenate(parts)
+        return Question(pairs.ids, tuple(captions), crop, text_noise)
 
-    def _check(self, timesteps: Sequence[int]) -> None:
-        most = self.base.scheduler.config.num_train_timesteps - 1
-        for t in timesteps:
-            if not 0 <= t <= most:
-                raise UsageError(f"timestep {t} is outside the model's 0 to {most}")
-
-    def _losses(
-        self, pairs: Pairs, timesteps: Sequence[int], captions: Sequence[str]
-    ) -> FloatArray:
-        import torch
-
-        n, k = len(pairs), len(timesteps)
-        clean = self.latents(pairs).repeat_interleave(k, dim=0)
-        noise = torch.stack([self.noise(pairs, t) for t in timesteps], dim=1).flatten(0, 1)
-        times = torch.tensor(timesteps, device=clean.device).repeat(n)
-        text = self.text(captions).repeat_interleave(k, dim=0)
-        alpha_bar = self.base.alphas_cumprod[times]
-        predicted = self._predict(add_noise(clean, noise, alpha_bar), times, text)
-        errors = (predicted - noise).double().square().flatten(1).mean(dim=1)
-        return np.asarray(errors.view(n, k).cpu().numpy(), dtype=np.float64)
-
-    def _predict(self, noisy: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        import torch
-
-        self.queries += len(noisy)
-        with torch.inference_mode():
-            output = self.base.unet(noisy, times, encoder_hidden_states=text).sample
-        self._progress(self.queries)
-        alpha_bar = self.base.alphas_cumprod[times]
-        return as_noise(output, noisy, alpha_bar, self.base.prediction_type)
+    def _count(self, question: Question, timesteps: Sequence[int]) -> None:
+        new = {(question, t) for t in timesteps} - self._asked
+        self._asked |= new
+        self.queries += len(new) * len(question.ids)

@@ -1,38 +1,65 @@
-"""What an attack's queries say of every pair: the only stage where an attack meets a model."""
+"""What an attack's queries say of every pair: the only stage where an attack meets the target."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.api import Attack
+from bench.api import Attack, FloatArray, Pairs, ReferenceAttack
 from bench.models.target import ModelTarget
 from bench.plugins import instantiate
 from bench.stages.job import Job
-
-PARTS = {"target": ("members", "holdouts"), "shadow": ("shadow_members", "shadow_holdouts")}
+from bench.stages.views import evaluations, viewed_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
-    """`features.npz` (ids, features); labels are not known here. Counts the queries made."""
+    """`features.npz` (ids, features); labels are not known here. Counts the queries."""
     attack: Attack = instantiate("attack", job.component("attack"))
-    pairs = job.part(*PARTS[job.params["part"]])
-    expected = attack.queries and attack.queries * len(pairs)
-    target = ModelTarget(
-        job.model(),
-        job.params["seed"],
-        progress=lambda queries: job.progress(queries, expected or queries, "queries"),
-    )
-    features = np.asarray(attack.features(target, pairs), dtype=np.float64)
+    pairs = viewed_pairs(job)
+    target = counted_target(job, attack.queries and attack.queries * len(pairs))
+    before = target.shared.made
+    features = np.asarray(_features(job, attack, target, pairs), dtype=np.float64)
+    _check(attack, features, target, pairs)
+    np.savez(job.out / "features.npz", ids=np.array(pairs.ids), features=features)
+    job.provenance["evaluations"] = target.shared.made - before
+    result = {"pairs": len(pairs), "queries": target.queries}
+    asked = [job.result_of(r)["queries"] for r in job.inputs if r.startswith("reference")]
+    return result | ({"reference_queries": sum(asked)} if asked else {})
+
+
+def counted_target(job: Job, expected: int | None) -> ModelTarget:
+    """The job's model with the evaluations it shares, telling how far it is."""
+    shared = evaluations(job)
+    before = shared.made
+    shared.progress = lambda made: job.progress(made - before, expected or made, "evaluations")
+    return ModelTarget(shared.base, shared.seed, shared=shared)
+
+
+def _features(job: Job, attack: Attack, target: ModelTarget, pairs: Pairs) -> FloatArray:
+    if isinstance(attack, ReferenceAttack) and attack.reads_reference:
+        return attack.compare(target, pairs, _observed(job, pairs))
+    return attack.features(target, pairs)
+
+
+def _observed(job: Job, pairs: Pairs) -> NDArray[Any]:
+    """What the reference said of these pairs, or the two halves' references of their halves."""
+    rows: dict[str, NDArray[Any]] = {}
+    for role in job.inputs:
+        if role.startswith("reference"):
+            with np.load(job.inputs[role] / "observed.npz", allow_pickle=False) as stored:
+                rows |= zip(stored["ids"].tolist(), stored["observed"], strict=True)
+    return np.stack([rows[id_] for id_ in pairs.ids])
+
+
+def _check(attack: Attack, features: FloatArray, target: ModelTarget, pairs: Pairs) -> None:
     if features.ndim != 2 or len(features) != len(pairs) or not features.size:
         raise ValueError(f"{attack.name} gave features of shape {features.shape}, not (n, F)")
     if not np.isfinite(features).all():
         raise ValueError(f"{attack.name} gave features that are not finite")
-    if expected is not None and target.queries != expected:
+    if attack.queries is not None and target.queries != attack.queries * len(pairs):
         raise ValueError(
             f"{attack.name} declares {attack.queries} queries a pair and made "
             f"{target.queries / len(pairs):g}"
         )
-    np.savez(job.out / "features.npz", ids=np.array(pairs.ids), features=features)
-    return {"pairs": len(pairs), "queries": target.queries}

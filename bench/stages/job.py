@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ class Job:
     out: Path
     """Empty folder for the artefacts."""
     progress: Callable[[int, int, str], None]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """What is worth noting of how the result was made; recorded, never in a key."""
 
     def result_of(self, role: str) -> dict[str, Any]:
         """The small result of an input stage."""
@@ -49,8 +51,10 @@ class Job:
 
     def part(self, *names: str) -> Pairs:
         """Pairs of these parts of the split, in the order of their ids, so that none stands out."""
+        from bench.data.splits import ids_of
+
         split = self.result_of("split")
-        return self.pairs().select(sorted(id_ for name in names for id_ in split[name]))
+        return self.pairs().select(sorted({id_ for name in names for id_ in ids_of(split, name)}))
 
     def model(self) -> Base:
         """The base, with the trained weights of the asked checkpoint if there is a `model`."""
@@ -64,6 +68,8 @@ class Job:
             at = self.params.get("at")
             name = "unet.safetensors" if at is None else f"unet-{at:04d}.safetensors"
             weights = self.inputs["model"] / name
+        elif self.hints.get("weights"):
+            weights = Path(self.hints["weights"])
         return load_base(folder, weights)
 
     def component(self, kind: str) -> Component:

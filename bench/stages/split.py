@@ -16,5 +16,6 @@ def run(job: Job) -> dict[str, Any]:
     source = open_source(job.hints["data"])
     if source.identity != job.params["data"]:
         raise ValidationError(f"{source.name} changed while the run was going on; run again")
-    split = make_split(source.pairs(), source.identity, job.params["seed"])
+    pairs, params = source.pairs(), job.params
+    split = make_split(pairs, source.identity, params["seed"], shadow=params["shadow"])
     return {**dataclasses.asdict(split), "digest": split.digest}

@@ -1,4 +1,7 @@
-"""CLiD_th against the paper's formulas, sklearn, and models whose knowledge is known."""
+"""CLiD: its reduced captions, and what is learnt from the shadow, against sklearn and xgboost.
+
+The features themselves are in test_closed_forms.py.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import RobustScaler
+from xgboost import XGBClassifier
 
 from bench.plugins import load_module, shipped_folder
 from bench.stats.roc import auc, roc
@@ -55,35 +59,78 @@ def test_thirds_of_short_captions(caption, parts):
     assert clid.thirds(caption) == parts
 
 
-def test_conditions_are_columns_over_pairs_and_the_last_is_empty():
-    assert clid.reduced(("abc", "defghi"), "clip") == [
-        ["a", "de"],
-        ["b", "fg"],
-        ["c", "hi"],
-        ["", ""],
-    ]
-    assert clid.reduced(("abc", "defghi"), "null") == [["", ""]]
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.sampled_from(clid.RATES))
+def test_the_most_important_words_become_padding_and_ties_go_together(weights, rate):
+    """The k-th largest weight is the least that goes, k = ceil(rate n): spec 2.5."""
+    n = len(weights)
+    words = [f"w{i}" for i in range(n)]
+    said = clid.without("  ".join(words), weights, rate).split(" ")
+    gone = [i for i in range(n) if said[i] == "<|endoftext|>"]
+    assert all(said[i] == words[i] for i in range(n) if i not in gone)
+    k = -(-round(10 * rate) * n // 10)  # in whole numbers
+    least = sorted(weights)[n - k]
+    assert gone == [i for i in range(n) if weights[i] >= least]
+    assert len(gone) >= k >= 1
 
 
-def test_features_are_the_paper_s(attack, target_of, pairs):
-    """L = - mean_t l(c); D_i = mean_t [l(c_i) - l(c)], Eqs. 14 and 15."""
-    found, times = attack("clid_th").features(target_of(), pairs), [440, 450, 460]
-    target = target_of()
+@pytest.mark.parametrize(
+    ("weights", "rate", "gone"),
+    [
+        ([7], 0.3, [0]),
+        ([7], 0.7, [0]),
+        ([0], 0.5, [0]),
+        ([1, 2], 0.3, [1]),
+        ([1, 2], 0.5, [1]),
+        ([1, 2], 0.7, [0, 1]),
+        ([4, 1, 3, 2, 0, 5, 9, 8, 7, 6], 0.3, [6, 7, 8]),
+        ([4, 1, 3, 2, 0, 5, 9, 8, 7, 6], 0.5, [5, 6, 7, 8, 9]),
+        ([4, 1, 3, 2, 0, 5, 9, 8, 7, 6], 0.7, [0, 2, 5, 6, 7, 8, 9]),
+        ([1, 1, 0, 0, 0, 0], 0.3, [0, 1]),
+        ([2, 1, 1, 1, 0, 0], 0.3, [0, 1, 2, 3]),
+    ],
+)
+def test_words_that_importance_clipping_replaces(weights, rate, gone):
+    words = [chr(ord("a") + i) for i in range(len(weights))]
+    wanted = ["<|endoftext|>" if i in gone else word for i, word in enumerate(words)]
+    assert clid.without(" ".join(words), weights, rate) == " ".join(wanted)
+
+
+@pytest.mark.parametrize("caption", ["", "  "])
+def test_a_caption_without_words_stays(caption):
+    assert clid.without(caption, [], 0.3) == caption
+
+
+def test_importance_clipping_asks_with_the_weights_of_the_middle_draw(attack, target_of, pairs):
+    """A target that weighs words as it is told: 1, 2, ... from the left; asked at 450."""
+    target, asked = target_of(), []
+
+    def told(pairs, timestep):
+        asked.append(timestep)
+        return [[float(i) for i, _ in enumerate(c.split())] for c in pairs.captions]
+
+    target.word_importance = told
+    found = attack("clid_th[reduction=importance]").features(target, pairs)
+    assert asked == [450]
+    times = [440, 450, 460]
     full = target.losses(pairs, times)
-    np.testing.assert_allclose(found[:, 0], -full.mean(1), rtol=1e-12)
-    for column in range(3):
-        captions = [clid.thirds(caption)[column] for caption in pairs.captions]
-        wanted = (target.losses(pairs, times, captions) - full).mean(1)
-        np.testing.assert_allclose(found[:, 1 + column], wanted, rtol=0, atol=1e-12)
-    wanted = (target.losses(pairs, times, [""] * 24) - full).mean(1)
+    for column, rate in enumerate((3, 5, 7), start=1):
+        captions = []
+        for caption in pairs.captions:
+            words = caption.split()
+            kept = len(words) - -(-rate * len(words) // 10)
+            captions.append(" ".join(words[:kept] + ["<|endoftext|>"] * (len(words) - kept)))
+        wanted = (target.losses(pairs, times, captions) - full).mean(axis=1)
+        np.testing.assert_allclose(found[:, column], wanted, rtol=0, atol=1e-12)
+    wanted = (target.losses(pairs, times, [""] * 24) - full).mean(axis=1)
     np.testing.assert_allclose(found[:, 4], wanted, rtol=0, atol=1e-12)
-    null = attack("clid_th[reduction=null]").features(target_of(), pairs)
-    assert np.array_equal(null, found[:, [0, 4]])
 
 
-def test_an_empty_caption_has_no_discrepancy_at_all(attack, target_of, pairs):
+@pytest.mark.parametrize("reduction", ["clip", "importance"])
+def test_an_empty_caption_has_no_discrepancy_at_all(attack, target_of, pairs, reduction):
+    """Every reduction of it is itself, and equal captions give D = 0."""
     silent = pairs.with_captions([""] * len(pairs))
-    assert np.all(attack("clid_th").features(target_of(), silent)[:, 1:] == 0)
+    features = attack(f"clid_th[reduction={reduction}]").features(target_of(), silent)
+    assert np.all(features[:, 1:] == 0)
 
 
 def test_captions_shorter_than_three_letters_are_attacked_like_others(attack, target_of, pairs):
@@ -142,29 +189,17 @@ def test_a_column_without_spread_is_left_unscaled_as_sklearn_does(attack, column
     np.testing.assert_allclose(fitted.score(features), weighted[round(10 * fitted.alpha)])
 
 
-def test_alpha_zero_has_exactly_the_roc_of_the_mean_loss(attack, target_of, pairs):
-    made, target = attack("clid_th"), target_of()
+def test_alpha_zero_has_exactly_the_roc_of_mc(attack, target_of, pairs):
+    made, target, mc = attack("clid_th"), target_of(), attack("mc")
     features = made.features(target, pairs)
     is_member = np.arange(24) % 3 == 0
     fitted = made.fit(features, is_member)
     fitted.alpha = 0.0
     ours = roc(*(fitted.score(features[who]) for who in (is_member, ~is_member)))
-    mean_loss = -target.losses(pairs, [440, 450, 460]).mean(axis=1)
-    theirs = roc(mean_loss[is_member], mean_loss[~is_member])
+    scores = mc.score(mc.features(target_of(), pairs))
+    theirs = roc(scores[is_member], scores[~is_member])
     assert np.array_equal(ours.false_positives, theirs.false_positives)
     assert np.array_equal(ours.true_positives, theirs.true_positives)
-
-
-@pytest.mark.parametrize("call", ["clid_th", "clid_th[reduction=null]"])
-def test_a_model_that_knows_its_members_gives_them_away(attack, oracle, pairs, call):
-    parts = [pairs.select(pairs.ids[i::4]) for i in range(4)]
-    made = attack(call)
-    shadow = [made.features(oracle(parts[2]), part) for part in parts[2:]]
-    fitted = made.fit(np.concatenate(shadow), np.repeat([True, False], 6))
-    target = oracle(parts[0])
-    scores = [fitted.score(made.features(target, part)) for part in parts[:2]]
-    assert auc(*scores) == 1.0
-    assert scores[0].min() > scores[1].max()
 
 
 def test_conditional_knowledge_that_the_loss_does_not_show_is_found(attack, all_knowing, pairs):
@@ -180,12 +215,23 @@ def test_conditional_knowledge_that_the_loss_does_not_show_is_found(attack, all_
     np.testing.assert_allclose(features[~is_member, 1:], 0, atol=1e-5)
 
 
-def test_a_model_that_ignores_text_leaves_nothing_but_the_loss(attack, target_of, base, pairs):
-    target = target_of(lambda noisy, times, text: base.unet(noisy, times, 0 * text).sample)
-    made = attack("clid_th")
-    features = made.features(target, pairs)
-    assert np.all(features[:, 1:] == 0)
-    fitted = made.fit(features, np.arange(24) % 2 == 0)
-    fitted.alpha = 1.0
-    scores = fitted.score(features)
-    assert auc(scores[::2], scores[1::2]) == 0.5
+@pytest.mark.parametrize("trees", [20, 7])
+@pytest.mark.parametrize("k", [1, 4])
+def test_the_classifier_is_xgboost_s_on_the_raw_vector(attack, k, trees):
+    """(D_1, ..., D_k, L), the released code's settings, P(member); trained on every row."""
+    shadow, is_member = some_features(0, k=k)
+    target, in_target = some_features(1, k=k)
+    wanted = XGBClassifier(
+        n_estimators=trees, max_depth=3, gamma=0.7, subsample=0.7, colsample_bytree=0.7,
+        reg_alpha=1, reg_lambda=1, n_jobs=1, random_state=0,
+    )  # fmt: skip
+    wanted.fit(np.column_stack([shadow[:, 1:], shadow[:, 0]]), is_member)
+    fitted = attack(f"clid_vec[trees={trees}]").fit(shadow, is_member)
+    scores = fitted.score(target)
+    by_hand = wanted.predict_proba(np.column_stack([target[:, 1:], target[:, 0]]))[:, 1]
+    assert np.array_equal(scores, by_hand)
+    assert len(np.unique(scores)) > 10
+    again = attack(f"clid_vec[trees={trees}]").fit(shadow, is_member)
+    assert np.array_equal(again.score(target), scores)
+    assert auc(scores[in_target], scores[~in_target]) > 0.6
+    assert fitted.threshold == 0.5

@@ -61,6 +61,7 @@ def metrics() -> Callable[..., Record]:
             "augment": "default",
             "attack": component(attack, source),
             "view": "original",
+            "shadow": "disjoint",
             "seed": 0,
             "at": None,
             "sampling": {"n": 350, "steps": 25, "guidance": 3.0},

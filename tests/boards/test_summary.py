@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.boards.rows import collect
-from bench.boards.summary import figures, notes, records
+from bench.boards.summary import figures, notes, tables
 
 Make = Callable[..., Any]
 
@@ -29,13 +29,13 @@ def test_seeds_of_one_combination_are_one_row(metrics: Make) -> None:
 def test_figures_for_programs_are_shares_and_for_eyes_percentages(metrics: Make) -> None:
     rows = rows_of(metrics(auc=0.625, tpr=0.1))
     assert figures(rows)[0]["auc"] == 0.625
-    assert records(rows)[0]["AUC"] == "62.5 [60.5, 64.5]"
-    assert records(rows)[0]["TPR@1%FPR"] == "10.0 [8.0, 12.0]"
+    assert tables(rows)[0][0]["AUC"] == "62.5 [60.5, 64.5]"
+    assert tables(rows)[0][0]["TPR@1%FPR"] == "10.0 [8.0, 12.0]"
 
 
 def test_a_refused_figure_is_said_to_be_refused(metrics: Make) -> None:
     rows = rows_of(metrics(tpr=None))
-    assert "refused" in records(rows)[0]["TPR@1%FPR"]
+    assert "refused" in tables(rows)[0][0]["TPR@1%FPR"]
     assert figures(rows)[0]["tpr_at_1fpr"] is None
     assert any("refused" in note for note in notes(rows))
 
@@ -62,5 +62,5 @@ def test_a_sound_run_is_not_suspected(metrics: Make) -> None:
 
 def test_epochs_are_shown_where_there_are_several(metrics: Make) -> None:
     rows = rows_of(metrics(), metrics(at=10), metrics(at=0))
-    assert [record["epoch"] for record in records(rows)] == [80, 10, 0]
-    assert "epoch" not in records(rows[:1])[0]
+    assert [record["epoch"] for record in tables(rows)[0]] == [80, 10, 0]
+    assert "epoch" not in tables(rows[:1])[0][0]

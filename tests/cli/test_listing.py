@@ -69,7 +69,7 @@ def test_a_broken_plugin_is_listed_as_broken(cli: Cli, tmp_path: Path) -> None:
 def test_the_card_of_an_attack_has_parameters_cost_and_paper(cli: Cli) -> None:
     card = cli("show", "clid_th").out
     assert "15 queries a pair" in card
-    assert "param  timesteps" in card
+    assert "param  reduction" in card
     assert "arXiv 2405.14800" in card
     assert "needs caption, shadow" in card
 

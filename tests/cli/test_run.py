@@ -113,8 +113,11 @@ def test_csv_is_parsed_as_figures(ran: Any, cli: Callable[..., Any]) -> None:
 def test_markdown_is_a_table(ran: Any, cli: Callable[..., Any]) -> None:
     ended = cli("run", *ran.words, *BOTH, "--store", ran.store, "--format", "md")
     lines = [line for line in ended.out.splitlines() if line.startswith("|")]
-    assert len(lines) == 4
-    assert len({line.count("|") for line in lines}) == 1
+    attacks, worth = lines[:4], lines[4:]
+    assert len({line.count("|") for line in attacks}) == 1
+    assert attacks[0].startswith("| defense | attack | ASR | AUC | TPR@1%FPR | queries |")
+    assert len(worth) == 3
+    assert worth[0].startswith("| defense | KID |")
 
 
 def test_plan_tells_todo_from_cached(ran: Any, cli: Callable[..., Any], tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from bench.data.splits import (
     SplitSizes,
     clusters,
     deal,
+    ids_of,
     make_split,
     near_duplicates,
     thumbnails,
@@ -273,3 +274,30 @@ def test_thumbnails_of_tiles_are_the_tiles() -> None:
 def test_scenes_split_too() -> None:
     split = make_split(scenes.pairs(), scenes.identity(), 0)
     assert len(split.members) == len(split.holdouts) == 548
+
+
+def test_a_resplit_deals_the_shadow_from_the_target_s_own_pairs(tile_splits: list[Split]) -> None:
+    pairs = tiles.pairs()
+    usual = tile_splits[0]
+    again = make_split(pairs, tiles.identity(), 0, shadow="resplit")
+    for part in ("members", "holdouts", "reference", "auxiliary"):
+        assert getattr(again, part) == getattr(usual, part)
+    pool = {*usual.members, *usual.holdouts}
+    shadow = [*again.shadow_members, *again.shadow_holdouts]
+    assert len(shadow) == len(set(shadow)) == 1000
+    assert set(shadow) == pool
+    shared = len(set(again.shadow_members) & set(usual.members))
+    assert 200 < shared < 300  # about a half, by chance
+    assert again.digest != usual.digest
+
+
+def test_halves_of_the_shadow_are_cut_alike_and_complete_each_other() -> None:
+    split = {"shadow_members": list("abcde"), "shadow_holdouts": list("vwxyz"), "members": ["m"]}
+    halves = [ids_of(split, f"shadow_fold_{k}") for k in range(2)]
+    assert halves == [list("abcvwx"), list("deyz")]
+    assert [set(ids_of(split, f"shadow_but_{k}")) for k in range(2)] == [
+        set(halves[1]),
+        set(halves[0]),
+    ]
+    assert set(ids_of(split, "shadow_all")) == {*"abcdevwxyz"}
+    assert ids_of(split, "members") == ["m"]

@@ -14,6 +14,7 @@ from bench.data.pairs import Pairs
 from bench.models.base import base_identity
 from bench.plugins import resolve
 from bench.stages import stage_function
+from bench.stages.held import forget
 from bench.stages.job import Job
 
 
@@ -79,6 +80,7 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
             folder.mkdir(parents=True, exist_ok=True)
         job = Job(kind, params, hints, inputs, work, out, lambda done, of, unit: None)
         result = json.loads(json.dumps(stage_function(kind)(job), allow_nan=False))
+        forget()
         return Done(result, write(name, result))
 
     return call

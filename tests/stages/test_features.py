@@ -13,7 +13,7 @@ from bench.models.base import load_base
 from bench.models.target import ModelTarget
 from bench.plugins import instantiate, resolve
 
-USUAL = {"part": "target", "seed": 3, "at": None}
+USUAL = {"part": "target", "seed": 3, "at": None, "view": "original"}
 PLUGIN = """
 from dataclasses import dataclass
 import numpy as np
