@@ -24,6 +24,8 @@ class Display(AbstractContextManager["Display"]):
     def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
         self._store, self._total = store, len(stages)
         self._running: dict[str, Stage] = {}
+        self._queues: list[list[Stage]] = []
+        """Stages handed to one worker together; the first of each is running."""
         self._first: dict[tuple[str, str], tuple[float, int]] = {}
         self._done = 0
         self._lined = time.monotonic()
@@ -50,13 +52,18 @@ class Display(AbstractContextManager["Display"]):
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def started(self, stage: Stage) -> None:
+    def started(self, together: Sequence[Stage]) -> None:
+        self._queues.append(list(together))
+        self._begin(together[0])
+
+    def _begin(self, stage: Stage) -> None:
         self._running[stage.key] = stage
         if self._live:
             self._live.add_task(label(stage), total=None, id_=stage.key)
 
     def finished(self, stage: Stage, seconds: float) -> None:
-        self._forget(stage)
+        if not self._forget(stage):  # told before, as the first of those handed over with it
+            return
         self._done += 1
         self.say(f"[{self._done}/{self._total}] {label(stage)}: {_clock(seconds)}")
 
@@ -66,6 +73,10 @@ class Display(AbstractContextManager["Display"]):
 
     def tick(self) -> None:
         """Reads the progress files; called about twice a second."""
+        for queue in self._queues:
+            while len(queue) > 1 and self._store.has(queue[0]):
+                self.finished(queue[0], self._store.record(queue[0])["made"]["seconds"])
+                self._begin(queue[0])
         if self._live:
             for key in self._running:
                 self._live.move(key, self._state(key))
@@ -75,10 +86,17 @@ class Display(AbstractContextManager["Display"]):
             self._lined = time.monotonic()
             self.say("; ".join(lines))
 
-    def _forget(self, stage: Stage) -> None:
-        self._running.pop(stage.key, None)
-        if self._live:
+    def _forget(self, stage: Stage) -> bool:
+        """Whether it was still to be told of."""
+        queue = next((queue for queue in self._queues if stage in queue), None)
+        if queue is None:
+            return False
+        queue.remove(stage)
+        if not queue:
+            self._queues.remove(queue)
+        if self._running.pop(stage.key, None) and self._live:
             self._live.drop(stage.key)
+        return True
 
     def _state(self, key: str) -> dict[str, Any]:
         try:

@@ -29,7 +29,7 @@ from bench.store import Store
 class Watcher(Protocol):
     """Is told what happens; draws the progress."""
 
-    def started(self, stage: Stage) -> None: ...
+    def started(self, together: Sequence[Stage]) -> None: ...
     def finished(self, stage: Stage, seconds: float) -> None: ...
     def failed(self, stage: Stage, error: str) -> None: ...
     def tick(self) -> None: ...
@@ -56,7 +56,7 @@ def run(
     running: dict[Future[list[float | BenchError]], list[Stage]] = {}
     with _pool(workers) as pool:
         while todo or running:
-            for together in _together(_ready(todo, errors, running)):
+            for together in _startable(todo, errors, running):
                 if len(running) == workers:
                     break
                 orders = [describe(todo.pop(stage.key)) for stage in together]
@@ -67,8 +67,7 @@ def run(
                 except BrokenProcessPool:  # told by the stages that were running in it
                     todo.clear()
                     break
-                for stage in together:
-                    watcher.started(stage)
+                watcher.started(together)
             if not running:
                 break
             done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -92,6 +91,17 @@ def _ready(
     unfinished = set(todo) | busy | set(errors)
     ready = [s for s in todo.values() if not any(b.key in unfinished for b in s.inputs.values())]
     return sorted(ready, key=lambda stage: stage.kind != "train")
+
+
+def _startable(
+    todo: Mapping[str, Stage], errors: Mapping[str, Any], running: Mapping[Any, Sequence[Stage]]
+) -> list[list[Stage]]:
+    """Groups to hand out now. One waits for what will share its model, if anything else goes on."""
+    groups = _together(_ready(todo, errors, running))
+    ready = {stage.key for group in groups for stage in group}
+    awaited = {stage.shared_by for stage in todo.values() if stage.key not in ready}
+    free = [group for group in groups if group[0].shared_by not in awaited]
+    return free or ([] if running else groups)
 
 
 def _together(ready: Sequence[Stage]) -> list[list[Stage]]:
