@@ -137,10 +137,11 @@ class ClidTh(_Clid):
 class ClidVec(_Clid):
     """CLiD_vec: a classifier on the vector of differences and loss, raw and unscaled.
 
-    Zhai et al., NeurIPS 2024 (arXiv 2405.14800), Eqs. 17-18: V = (D_1, ..., D_k, L), s = P(member |
-    V) by XGBoost (20 trees of depth 3, gamma 0.7, subsample and colsample_bytree 0.7, reg_alpha and
-    reg_lambda 1: the released code's), trained on all rows of the shadow; called a member above
-    0.5. Same queries and reductions as `clid_th`.
+    Zhai et al., NeurIPS 2024 (arXiv 2405.14800), Eqs. 17-18: V = (D_1, ..., D_k, L), in that order
+    (released files begin with the loss), s = P(member | V) by XGBoost (20 trees of depth 3, gamma
+    0.7, subsample and colsample_bytree 0.7, reg_alpha and reg_lambda 1: the released code's),
+    trained on all rows of the shadow; called a member above 0.5. Same queries and reductions as
+    `clid_th`.
     """
 
     name: ClassVar[str] = "clid_vec"
@@ -172,7 +173,7 @@ class ClidVec(_Clid):
 
 
 def centred(t: int, step: int, count: int) -> list[int]:
-    """`count` timesteps around t: 440, 450, 460 for (450, 10, 3)."""
+    """`count` timesteps around t: 440, 450, 460 for (450, 10, 3); an even count leans below."""
     return [t + (i - count // 2) * step for i in range(count)]
 
 

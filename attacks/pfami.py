@@ -29,7 +29,7 @@ class Pfami(ReferenceAttack):
     Grey-box, 20 queries. The defaults are those of Zhai et al.'s run (t = 1, 51, ..., 451, crop
     0.825, difference, no reference); the authors' are `preset=paper`. Both
     released codes draw fresh noise for the crop, which drowns the difference; here both losses meet
-    the same.
+    the same, another one at each timestep (Zhai et al. share one over the ten).
     """
 
     name: ClassVar[str] = "pfami"

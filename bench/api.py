@@ -104,7 +104,7 @@ class Attack:
     """Gives each pair a score; higher = more likely a member.
 
     Two phases: `features` is the only part that touches a model; `fit` and `score` see numbers,
-    and `fit` sees those of the shadow only. Labels of the target are out of reach by construction.
+    and `fit` sees those of the shadow only. The target's labels are handed to neither.
     """
 
     name: ClassVar[str]

@@ -130,6 +130,11 @@ def _checked(kind: Kind, path: Path, cls: type, shipped: bool) -> Plugin:
         made = cls()
         if isinstance(made, Attack) and not isinstance(made.queries, int | None):
             raise TypeError(f"queries is {made.queries!r}, no whole number")
+        if isinstance(made, ReferenceAttack) and not isinstance(made.reference, str):
+            raise TypeError(f"reference is {made.reference!r}, no text")
+        presets = getattr(cls, "presets", {})
+        if not all(isinstance(one, Mapping) for one in (presets, *dict(presets).values())):
+            raise TypeError("presets must be parameters by name of the preset")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
@@ -180,13 +185,16 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
         plugin = _named(kind, name, found)
     made = _made(plugin, given)
     params = {name: getattr(made, name) for name, _, _ in plugin.params()}
+    reference = _reference(made)
+    if reference:  # one place, one cell, however its path was spelled
+        params["reference"] = made.reference = reference
     return Component(
         name=plugin.name,
         params=params,
         source=source_digest(plugin.path, made),
         path=str(plugin.path),
         label=_label(plugin, made),
-        reference=_reference(made),
+        reference=reference,
     )
 
 
@@ -272,6 +280,10 @@ def _made(plugin: Plugin, given: Mapping[str, Any]) -> Any:
             raise UsageError(f"{plugin.kind} {plugin.name}: {said}") from None
         said = f"{first['msg']}, got {first['input']!r}"
         raise UsageError(f"{plugin.kind} {plugin.name}: parameter '{where}': {said}") from None
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin's own check may raise anything
+        raise UsageError(f"{plugin.kind} {plugin.name}: {_said(error)}") from None
 
 
 def _with_preset(plugin: Plugin, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,7 +292,7 @@ def _with_preset(plugin: Plugin, given: Mapping[str, Any]) -> dict[str, Any]:
     name = rest.pop("preset", None) if presets else None
     if name is None:
         return rest
-    if name not in presets:
+    if not isinstance(name, str) or name not in presets:
         raise unknown(f"preset of {plugin.name}", str(name), presets)
     return {**presets[name], **rest}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.training.recipe import named_recipe
 AUGMENTS: tuple[Augment, ...] = ("default", "none")
 VIEWS: tuple[View, ...] = get_args(View)
 SHADOWS: tuple[Shadow, ...] = get_args(Shadow)
+REFERENCE = re.compile(r"\breference=(?P<model>[^,\]]+)")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Request:
             defenses=[_absolute_file(name) for name in self.defenses],
             attacks=[_absolute_file(name) for name in self.attacks],
             data=_absolute(self.data),
+            captioner=_absolute_captioner(self.captioner),
             base=base,
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
             inception=self.inception and str(Path(self.inception).expanduser().resolve()),
@@ -110,7 +113,7 @@ class Request:
         """The attacks that can be run as asked; one asked for by name that cannot is an error."""
         able = []
         for attack in attacks:
-            reason = instantiate("attack", attack).declines(self.shadow)
+            reason = _reason(attack, self.shadow)
             if reason is None:
                 able.append(attack)
             elif list(self.attacks) == ["all"]:
@@ -144,11 +147,13 @@ class Request:
     def _captioner(self) -> dict[str, str]:
         """Where the captions of the view `pseudo` come from."""
         if self.view != "pseudo":
+            if self.captioner is not None:
+                raise UsageError(f"--captioner belongs to --view pseudo, not to {self.view}")
             return {}
         from bench.models.captioner import EMBEDDED as RETRIEVAL
         from bench.models.captioner import captioner_identity
 
-        captioner = self.captioner or RETRIEVAL
+        captioner = _absolute_captioner(self.captioner) or RETRIEVAL
         return {
             "captioner": captioner,
             "captioner_identity": captioner_identity(captioner),
@@ -163,6 +168,18 @@ class Request:
         return {"inception": str(path), "inception_digest": weights_digest(path)}
 
 
+def _reason(attack: Component, shadow: str) -> str | None:
+    """Why an attack declines; a plugin that fails at the question is told in one line."""
+    made = instantiate("attack", attack)
+    try:
+        reason: str | None = made.declines(shadow)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        raise UsageError(
+            f"attack {attack.label} fails when asked whether it declines: {error}"
+        ) from None
+    return reason
+
+
 def _absolute(data: str) -> str:
     """`folder:PATH` with the full path, so that a worker finds it from wherever it runs."""
     kind, _, place = data.partition(":")
@@ -170,8 +187,21 @@ def _absolute(data: str) -> str:
 
 
 def _absolute_file(component: str) -> str:
-    """`./file.py:Name[...]` with the full path; a plain name as it is."""
+    """`./file.py:Name[reference=PATH]` with full paths; plain names as they are."""
     name, bracket, params = component.strip().partition("[")
-    if ".py" not in name and "/" not in name:
-        return component
-    return f"{Path(name).expanduser().absolute()}{bracket}{params}"
+    if ".py" in name or "/" in name:
+        name = str(Path(name).expanduser().absolute())
+    return name + bracket + REFERENCE.sub(_absolute_reference, params)
+
+
+def _absolute_reference(found: re.Match[str]) -> str:
+    named = found["model"].strip()
+    known = named in ("shadow", "base", "none")
+    return f"reference={named if known else Path(named).expanduser().resolve()}"
+
+
+def _absolute_captioner(name: str | None) -> str | None:
+    """`clip:FOLDER` and FOLDER with full paths; a hub name as it is."""
+    kind, colon, place = (name or "").rpartition("clip:")
+    folder = Path(place).expanduser()
+    return f"{kind}{colon}{folder.resolve()}" if place and folder.is_dir() else name

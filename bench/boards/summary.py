@@ -133,7 +133,8 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if len(rows) > len({(row.defense, row.epoch) for row in rows}):
         lines.append(
             "TPR swapped: share of hold-outs rejected where 1 % of members are, what the paper's "
-            "evaluator reports. ASR oracle: threshold chosen on the target's own labels."
+            "evaluator reports. ASR oracle: threshold chosen on the target's own labels, which "
+            "adds about 2 points at n = 500."
         )
     if any(row.card["shadow"] == "resplit" for row in rows):
         lines.append("Shadow: the target's own pairs dealt anew (resplit); not for boards.")
@@ -180,6 +181,7 @@ def _suspicions(rows: Sequence[Row]) -> list[str]:
         if control and not row.control_holds:
             found.append(
                 f"WARNING {row.defense}/{row.attack}: the base model, which saw no pair, gives AUC "
-                f"{control.text(100, 1)}: the split itself separates members from hold-outs."
+                f"{control.text(100, 1)}: the split itself may separate members from hold-outs, or "
+                "the base has seen them (one row in twenty does so by chance)."
             )
     return found

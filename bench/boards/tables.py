@@ -46,7 +46,8 @@ def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
     if max(map(len, wide.splitlines()), default=0) <= room:
         return wide
-    return _plain(list(zip(columns, *cells, strict=True)))
+    tall = _plain(list(zip(columns, *cells, strict=True)))
+    return min(wide, tall, key=lambda text: max(map(len, text.splitlines()), default=0))
 
 
 def _plain(lines: Sequence[Sequence[str]]) -> str:

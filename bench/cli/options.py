@@ -21,7 +21,10 @@ Defenses = Annotated[
 Attacks = Annotated[
     list[str] | None,
     typer.Option(
-        "--attack", "-a", help="Name, name\\[param=value,...] or ./file.py; repeatable; 'all'."
+        "--attack",
+        "-a",
+        help="Name, name\\[param=value,...], name\\[preset=...] or ./file.py; repeatable; or just "
+        "'all'.",
     ),
 ]
 Data = Annotated[str, typer.Option(help="tiles, scenes, or folder:PATH with metadata.jsonl.")]

@@ -205,7 +205,7 @@ def _sharing(store: Store, ends: list[Stage]) -> list[str]:
     records = [store.record(stage) for stage in stages.values() if store.has(stage)]
     made = sum(record["made"].get("evaluations", 0) for record in records)
     asked = sum(record["result"]["queries"] for record in records)
-    if made >= asked:
+    if not made or made >= asked:
         return []
     return [
         f"U-Net rows: {asked:,} queries on targets, answered by {made:,} evaluations, since the "

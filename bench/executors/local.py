@@ -25,6 +25,8 @@ from bench.executors.work import attempt_all, describe
 from bench.specs import Stage
 from bench.store import Store
 
+NOT_REACHED = "not reached, since the process that was to compute it was killed at another stage"
+
 
 class Watcher(Protocol):
     """Is told what happens; draws the progress."""
@@ -73,7 +75,7 @@ def run(
             done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 together = running.pop(future)
-                for stage, ended in zip(together, _outcome(future, len(together)), strict=True):
+                for stage, ended in zip(together, _outcome(future, together, store), strict=True):
                     if isinstance(ended, BenchError):
                         errors[stage.key] = ended
                         watcher.failed(stage, str(ended))
@@ -119,16 +121,22 @@ def _compares(stage: Stage) -> bool:
     return any(role.startswith("reference") for role in stage.inputs)
 
 
-def _outcome(future: Future[list[float | BenchError]], count: int) -> Sequence[float | BenchError]:
+def _outcome(
+    future: Future[list[float | BenchError]], together: Sequence[Stage], store: Store
+) -> Sequence[float | BenchError]:
+    """How each stage ended; of a process that died, what it had stored is kept."""
     try:
         return future.result()
     except BrokenProcessPool:
+        left = [stage for stage in together if not store.has(stage)]
+        killed = BudgetError(
+            "its process was killed (out of memory?); finished stages are kept, run the same "
+            "command again, perhaps with --workers 1"
+        )
         return [
-            BudgetError(
-                "its process was killed (out of memory?); finished stages are kept, run the same "
-                "command again, perhaps with --workers 1"
-            )
-        ] * count
+            0.0 if stage not in left else killed if stage is left[0] else BudgetError(NOT_REACHED)
+            for stage in together
+        ]
 
 
 @contextmanager

@@ -65,7 +65,9 @@ def attempt_all(root: Path, orders: Sequence[Mapping[str, Any]]) -> list[float |
             try:
                 ended.append(attempt(root, order))
             except BenchError as error:
-                ended.append(error)
+                # Its traceback and context would keep a model alive.
+                ended.append(error.with_traceback(None))
+                error.__context__ = None
     finally:
         forget()
     return ended

@@ -111,6 +111,8 @@ def load_base(folder: Path, weights: Path | None = None) -> Base:
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
     single = {"torch_dtype": torch.float32}
+    # Ten bits of mantissa, the default of convolutions on a GPU, would drown CLiD's differences.
+    torch.backends.cudnn.allow_tf32 = False
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **single)

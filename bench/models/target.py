@@ -80,8 +80,8 @@ class ModelTarget:
         return self.shared.latents(pairs)
 
     def text(self, captions: Sequence[str]) -> Tensor:
-        """Text states, shape (n, tokens, d)."""
-        return self.shared.text(captions)
+        """Text states, shape (n, tokens, d); a copy, so that no attack can change another's."""
+        return self.shared.text(captions).clone()
 
     def noise(self, pairs: Pairs, timestep: int) -> Tensor:
         """The pairs' own noise at this timestep, shape (n, c, h, w)."""

@@ -22,6 +22,11 @@ def run(job: Job) -> dict[str, Any]:
     observed = np.asarray(attack.observe(reference, pairs))
     if len(observed) != len(pairs) or not np.isfinite(observed).all():
         raise ValueError(f"{attack.name}.observe must give finite rows, one a pair")
+    if reference.queries != attack.reference_queries * len(pairs):
+        raise ValueError(
+            f"{attack.name} declares {attack.reference_queries} queries a pair of its reference "
+            f"and made {reference.queries / len(pairs):g}"
+        )
     np.savez(job.out / "observed.npz", ids=np.array(pairs.ids), observed=observed)
     job.provenance["evaluations"] = reference.shared.made - before
     return {"pairs": len(pairs), "queries": reference.queries}

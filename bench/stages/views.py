@@ -5,6 +5,7 @@ The stages of one model follow each other in one process; they share its evaluat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.api import Context, Defense
@@ -29,7 +30,9 @@ def viewed_pairs(job: Job) -> Pairs:
     """The pairs of the job's part, with the captions of its view; whose is whose is not told."""
     pairs = job.part(*PARTS[job.params["part"]])
     if job.params["view"] == "pseudo":
-        return pairs.with_captions({i: job.result_of("captions")["captions"][i] for i in pairs.ids})
+        words = job.result_of("captions")["captions"]
+        known = tuple(words[id_] for id_ in pairs.ids)
+        return replace(pairs, captions=known, originals=known)
     if job.params["view"] == "defended":
         return _replayed(job, pairs)
     return pairs

@@ -97,13 +97,18 @@ def tpr_at_fpr(members: ArrayLike, holdouts: ArrayLike, fpr: float = 0.01) -> fl
 
 
 def tpr_swapped(members: ArrayLike, holdouts: ArrayLike, fpr: float = 0.01) -> float:
-    """Share of the hold-outs rejected where at most `fpr` of the members are rejected.
+    """Share of the hold-outs rejected once `fpr` of the members are rejected.
 
     This is what the evaluator released with CLiD (arXiv 2405.14800) prints as TPR@1%FPR: the
-    hold-outs are its positive class. Only for comparison with the paper's tables.
+    hold-outs are its positive class, and it takes the first point of the curve whose false
+    positive rate reaches `fpr`: that of the ceil(f n)-th member, ties with it included. Only for
+    comparison with the paper's tables.
     """
     x, y = score_pair(members, holdouts)
-    return tpr_at_fpr(-y, -x, fpr)
+    rejected = math.ceil(rate(fpr) * x.size)
+    if not rejected:
+        return 0.0
+    return float(np.mean(y <= np.partition(x, rejected - 1)[rejected - 1]))
 
 
 def allowed_false_positives(n: int, fpr: float) -> int:

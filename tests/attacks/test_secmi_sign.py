@@ -31,7 +31,7 @@ def scores(attack, call, base, target_of, pairs, variance):
         return (1 - a).sqrt() * noisy / (a * spread + 1 - a)
 
     target = target_of(denoise)
-    target.shared._latents.update(zip(pairs.ids, latents, strict=True))
+    target.shared._latents[pairs.ids] = latents
     return attack(call).features(target, pairs)[:, 0]
 
 

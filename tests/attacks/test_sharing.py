@@ -102,3 +102,15 @@ def test_other_pairs_asked_before_change_no_bit(attack, target_of, pairs):
     made.features(target, first)
     found = made.features(target, second)
     assert np.array_equal(found, made.features(target_of(), second))
+
+
+def test_an_attack_that_changes_what_it_was_given_changes_no_other(attack, target_of, pairs):
+    shared = Evaluations(target_of().base, 0)
+    spoiler = ModelTarget(shared.base, 0, shared=shared)
+    for given in (spoiler.text(pairs.captions), spoiler.latents(pairs), spoiler.noise(pairs, 450)):
+        try:
+            given += 5.0
+        except RuntimeError:  # torch refuses, after it has changed the numbers
+            continue
+    after = attack("clid_th").features(ModelTarget(shared.base, 0, shared=shared), pairs)
+    assert np.array_equal(after, attack("clid_th").features(target_of(), pairs))

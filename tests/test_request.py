@@ -1,0 +1,82 @@
+"""From the words of a command to cells: what is refused at once, and what a path means elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+
+from bench.errors import UsageError
+from bench.request import Request
+
+
+@pytest.fixture
+def ask(tiny_base, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    save_file({"w": torch.zeros(1)}, tmp_path / "unet.safetensors")
+
+    def make(*attacks, **more):
+        return Request(["none"], attacks, data="scenes:n=120", base=str(tiny_base),
+                       recipe="quick", **more)  # fmt: skip
+
+    return make
+
+
+def test_a_path_means_the_same_from_every_folder_and_in_every_spelling(ask, tmp_path):
+    near = ask("ref_loss[reference=./unet.safetensors,count=11]")
+    far = near.absolute()
+    assert far.attacks == [f"ref_loss[reference={tmp_path}/unet.safetensors,count=11]"]
+    (ours,), (theirs,) = near.cells(), far.cells()
+    assert ours.attack.identity() == theirs.attack.identity()
+    assert ours.attack.reference == str(tmp_path / "unet.safetensors")
+
+
+def test_a_captioner_s_folder_means_the_same_from_every_folder(ask, tmp_path):
+    (tmp_path / "cap").mkdir()
+    for name, full in (
+        ("clip:cap", f"clip:{tmp_path}/cap"),
+        ("cap", f"{tmp_path}/cap"),
+        ("org/blip@main", "org/blip@main"),
+        (None, None),
+    ):
+        assert ask("loss", captioner=name).absolute().captioner == full
+
+
+def test_names_of_references_are_no_paths(ask):
+    for name in ("shadow", "base"):
+        assert ask(f"ref_loss[reference={name}]").absolute().attacks == [
+            f"ref_loss[reference={name}]"
+        ]
+
+
+def test_what_cannot_be_run_is_left_out_of_all_and_refused_by_name(ask):
+    said = []
+    names = {cell.attack.name for cell in ask("all", shadow="resplit").cells(said.append)}
+    assert {"loss", "clid_th", "pfami"} <= names
+    assert not names & {"ref_loss", "ref_align"}
+    assert [line.split(":")[0] for line in said] == ["left out ref_align", "left out ref_loss"]
+    with pytest.raises(UsageError, match="ref_loss declines"):
+        ask("ref_loss", shadow="resplit").cells()
+    ask("ref_loss[reference=base]", shadow="resplit").cells()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"view": "defendd"}, "did you mean defended"),
+        ({"shadow": "resplt"}, "did you mean resplit"),
+        ({"captioner": "mini-clip"}, "--captioner belongs to --view pseudo"),
+    ],
+)
+def test_wrong_options_are_one_line(ask, changed, told):
+    with pytest.raises(UsageError, match=told):
+        ask("loss", **changed).cells()
+
+
+def test_a_reference_that_is_no_file_of_weights_is_refused(ask):
+    for bad in ("nope", "./nope.safetensors", str(Path.cwd())):
+        with pytest.raises(UsageError, match="neither shadow nor base nor a file"):
+            ask(f"ref_loss[reference={bad}]").cells()
