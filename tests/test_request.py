@@ -1,4 +1,4 @@
-"""From the words of a command to cells: what is refused at once, and what a path means elsewhere."""
+"""From words to cells: what is refused at once, and what a path means from another folder."""
 
 from __future__ import annotations
 

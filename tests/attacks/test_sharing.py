@@ -109,7 +109,7 @@ def test_an_attack_that_changes_what_it_was_given_changes_no_other(attack, targe
     spoiler = ModelTarget(shared.base, 0, shared=shared)
     for given in (spoiler.text(pairs.captions), spoiler.latents(pairs), spoiler.noise(pairs, 450)):
         try:
-            given += 5.0
+            given.add_(5.0)
         except RuntimeError:  # torch refuses, after it has changed the numbers
             continue
     after = attack("clid_th").features(ModelTarget(shared.base, 0, shared=shared), pairs)
