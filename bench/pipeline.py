@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 from bench.plugins import resolve
-from bench.specs import Cell, Component, Shadow, Stage
+from bench.specs import FOLDS, Cell, Component, Shadow, Stage
 
 EARLY = 0.25
 """Share of the recipe's epochs after which a reference stops.
@@ -27,7 +27,6 @@ EARLY = 0.25
 A quarter and a half did equally well, and better than all, in trials on `tiles` before this suite
 was written; it is not tuned further.
 """
-FOLDS = 2
 
 
 def cell_stage(cell: Cell) -> Stage:

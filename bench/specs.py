@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FOLDS = 2
+"""Halves of the shadow's pairs between which references are cross-fitted."""
 STAGE_VERSIONS = {
     "split": 2,
     "train": 1,
@@ -26,7 +28,7 @@ STAGE_VERSIONS = {
     "samples": 1,
     "real": 1,
     "utility": 1,
-    "metrics": 1,
+    "metrics": 2,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
 

@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from bench.data.pairs import Pairs
 from bench.errors import UsageError, ValidationError
 from bench.rng import generator
+from bench.specs import FOLDS
 
 MINIMUM = 60
 """Fewer pairs than this cannot be split into six parts that mean anything."""
 Cluster = tuple[str, ...]
-FOLDS = 2
-"""Parts of the shadow's pairs between which references are cross-fitted."""
 
 
 def _count(groups: Sequence[Cluster]) -> str:

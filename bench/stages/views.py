@@ -12,6 +12,7 @@ from bench.api import Context, Defense
 from bench.data.pairs import Pairs
 from bench.plugins import instantiate
 from bench.rng import generator
+from bench.specs import FOLDS
 from bench.stages.held import held
 from bench.stages.job import Job
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 PARTS = {
     "target": ("members", "holdouts"),
     "shadow": ("shadow_members", "shadow_holdouts"),
-    "fold_0": ("shadow_fold_0",),
-    "fold_1": ("shadow_fold_1",),
+    **{f"fold_{k}": (f"shadow_fold_{k}",) for k in range(FOLDS)},
 }
 
 
