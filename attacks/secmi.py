@@ -52,16 +52,16 @@ class SecMI(Attack):
 
     def _error(self, target: Target, pairs: Pairs) -> FloatArray:
         """What is left after the step up and down, shape (n, c * h * w)."""
-        z, text = target.latents(pairs), target.text(pairs.captions)
+        z, text = target.latents(pairs).double(), target.text(pairs.captions)
         for r in range(0, self.t, self.k):
             z = self._step(target, z, r, r + self.k, text)
         above = self._step(target, z, self.t, self.t + self.k, text)
         back = self._step(target, above, self.t + self.k, self.t, text)
-        error = (back - z).double().flatten(1)
-        return np.asarray(error.cpu().numpy(), dtype=np.float64)
+        return np.asarray((back - z).flatten(1).cpu().numpy(), dtype=np.float64)
 
     def _step(self, target: Target, z: Tensor, start: int, end: int, text: Tensor) -> Tensor:
-        predicted = target.predict(z, start, text)
+        # Double between the forwards: the error is a thousandth of z.
+        predicted = target.predict(z.float(), start, text).double()
         return ddim_step(z, predicted, target.alpha_bar(start), target.alpha_bar(end))
 
 

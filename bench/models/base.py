@@ -96,6 +96,10 @@ class Base:
     def alphas_cumprod(self) -> Any:
         return self.scheduler.alphas_cumprod.to(self.device)
 
+    def alpha_bar(self, timestep: int) -> float:
+        """One of them in double precision: 1 - abar_0 is 1e-3, of which float32 loses 1e-4."""
+        return float((1 - self.scheduler.betas.double()).cumprod(0)[timestep])
+
 
 def load_base(folder: Path, weights: Path | None = None) -> Base:
     """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net."""

@@ -90,7 +90,7 @@ class ModelTarget:
     def alpha_bar(self, timestep: int) -> float:
         """Share of the signal's variance at this timestep, from the model's own schedule."""
         self.shared.check(timestep)
-        return float(self.base.alphas_cumprod[timestep])
+        return self.base.alpha_bar(timestep)
 
     def predict(self, noisy: Tensor, timestep: int, text: Tensor) -> Tensor:
         """eps_theta(z_t, t, c) for rows of one timestep, shape like `noisy`."""
