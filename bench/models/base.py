@@ -127,7 +127,11 @@ def load_base(folder: Path, weights: Path | None = None) -> Base:
     except (OSError, ValueError, SafetensorError) as error:
         raise UsageError(f"base {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
     if weights is not None:
-        unet.load_state_dict(load_file(weights))
+        try:
+            unet.load_state_dict(load_file(weights))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise UsageError(f"weights {weights} do not fit the base's U-Net: {said}") from error
     for model in (unet, vae, text):
         model.to(device).eval().requires_grad_(False)
     return Base(unet, vae, text, tokenizer, scheduler, folder, device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
@@ -99,6 +100,29 @@ def test_given_weights_replace_those_of_the_unet_alone(tiny_base, base, tmp_path
         assert torch.equal(value, wanted[name])
     for name, value in loaded.vae.state_dict().items():
         assert torch.equal(value, base.vae.state_dict()[name])
+
+
+def test_weights_that_do_not_fit_are_one_line(tiny_base, base, tmp_path):
+    path = tmp_path / "unet.safetensors"
+    weights = base.unet.state_dict()
+    short = {name: p[:1].clone() for name, p in weights.items()}
+    for spoil in (lambda: save_file(short, path), lambda: path.write_bytes(b"\0" * 9)):
+        spoil()
+        with pytest.raises(UsageError, match=r"unet\.safetensors do not fit") as caught:
+            load_base(tiny_base, path)
+        assert "\n" not in str(caught.value)
+
+
+def test_convolutions_keep_their_mantissa_on_a_gpu(base):
+    assert base.unet is not None  # loading it set the switch
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_the_schedule_in_double_precision_is_that_of_the_betas(base):
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    for t in (0, 500, 999):
+        assert base.alpha_bar(t) == pytest.approx(np.prod(1 - betas[: t + 1]), rel=1e-6)
+        assert 1 - base.alpha_bar(t) == pytest.approx(1 - np.prod(1 - betas[: t + 1]), rel=1e-6)
 
 
 def test_text_states_are_those_of_the_pipeline(tiny_base, base):
