@@ -78,6 +78,28 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images[:, order] * gain + bias).clamp(-1, 1)
 
 
+def ground_of(images: Tensor) -> Tensor:
+    """Where a picture is white and joined to its border: bool [N, 1, 32, 32] of uint8 pictures."""
+    white = (images >= 250).all(dim=1, keepdim=True)
+    found = F.pad(torch.zeros_like(white[..., 1:-1, 1:-1]), (1,) * 4, value=True) & white
+    while True:
+        grown = F.max_pool2d(found.float(), 3, 1, 1).bool() & white
+        if torch.equal(grown, found):
+            return found
+        found = grown
+
+
+def on_paper(images: Tensor, ground: Tensor, generator: torch.Generator) -> Tensor:
+    """Each picture on paper of one random colour; `images` in [-1, 1], its ground from `ground_of`.
+
+    The rim of the drawing was blended with white; as far as it is white, it takes the paper too.
+    """
+    paper = 2 * torch.rand(len(images), 3, 1, 1, generator=generator) - 1
+    rim = F.max_pool2d(ground.float(), 3, 1, 1).bool() & ~ground
+    share = ground + rim * (images.amin(dim=1, keepdim=True) + 1) / 2
+    return images + share * (paper - 1)
+
+
 def pixelate(images: Tensor, factor: int) -> Tensor:
     """Coarser pixels, as in enlarged pixel art."""
     small = F.interpolate(images, scale_factor=1 / factor, mode="area")

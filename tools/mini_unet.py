@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from mini_clip import set_rate, tokens
-from mini_data import Public, reword, to_signed
+from mini_data import Public, ground_of, on_paper, reword, to_signed
 from mini_vae import encode
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,11 +56,17 @@ def text_states(text: CLIPTextModel, tokenizer: CLIPTokenizer, captions: list[st
 
 
 @torch.no_grad()
-def both_ways(vae: AutoencoderKL, public: Public) -> Tensor:
-    """Scaled mean latents of every picture and of its mirror image: [2, N, 4, 8, 8]."""
-    images = to_signed(public.images)
-    pair = torch.stack([encode(vae, images), encode(vae, images.flip(3))])
-    return pair * vae.config.scaling_factor
+def both_ways(
+    vae: AutoencoderKL, public: Public, papers: int, generator: torch.Generator
+) -> Tensor:
+    """Scaled mean latents of every picture and of its mirror image: [2 prints, N, 4, 8, 8].
+
+    One print on white; with `papers` above 0, so many on paper of random colours instead.
+    """
+    images, ground = to_signed(public.images), ground_of(public.images)
+    prints = [on_paper(images, ground, generator) for _ in range(papers)] or [images]
+    ways = [encode(vae, way) for one in prints for way in (one, one.flip(3))]
+    return torch.stack(ways) * vae.config.scaling_factor
 
 
 class Average:
@@ -84,11 +90,12 @@ def train_unet(
     seed: int,
     steps: int,
     start_from: UNet2DConditionModel | None = None,
+    papers: int = 0,
 ) -> tuple[UNet2DConditionModel, dict[str, Any]]:
     """Noise-prediction training with frozen text states; returns the averaged model and facts."""
     torch.manual_seed(seed)
     random, generator = Random(seed), torch.Generator().manual_seed(seed)
-    latents = both_ways(vae, public)
+    latents = both_ways(vae, public, papers, generator)
     wordings = [public.captions]
     wordings += [[reword(row, random) for row in public.rows] for _ in range(WORDINGS - 1)]
     states = torch.stack([text_states(text, tokenizer, lines) for lines in wordings])
@@ -101,7 +108,7 @@ def train_unet(
     for step in range(steps):
         set_rate(optimizer, rate, step, step / steps, warm=300)
         rows = torch.randint(0, latents.shape[1], (32,), generator=generator)
-        clean = latents[torch.randint(0, 2, (32,), generator=generator), rows]
+        clean = latents[torch.randint(0, len(latents), (32,), generator=generator), rows]
         words = states[torch.randint(0, WORDINGS, (32,), generator=generator), rows]
         words[torch.rand(32, generator=generator) < EMPTY] = empty
         loss = noise_loss(model, scheduler, clean, words, generator)

@@ -27,6 +27,7 @@ def trainings(build: dict[str, Any]) -> str:
         "decoder": "decoder again",
         "unet2": "U-Net again",
         "style": "decoder, style",
+        "paper": "U-Net, on paper",
         "judge": "judge CLIP",
     }
     rows = [
@@ -66,9 +67,8 @@ def main() -> None:
     build, report = load(args.base / "build.json"), load(args.report)
     facts = load(args.public.with_suffix(".json"))["facts"]
     judge = load(args.judge / "build.json")["clip2"]
-    parts = {name: build[name] for name in ("clip", "vae", "unet", "decoder", "unet2", "style")} | {
-        "clip2": judge
-    }
+    steps = ("clip", "vae", "unet", "decoder", "unet2", "style", "paper")
+    parts = {name: build[name] for name in steps} | {"clip2": judge}
     values = {
         "openmoji": f"{facts['kept']['openmoji']:,}",
         "clipart": f"{facts['kept']['openclipart']:,}",
@@ -79,7 +79,7 @@ def main() -> None:
         "sources": sources(facts),
         "vocabulary": f"{build['tokenizer']['vocabulary']:,}",
         "scaling": build["vae"]["scaling_factor"],
-        "epochs": round(build["unet"]["epochs"] + build["unet2"]["epochs"], 1),
+        "epochs": round(sum(build[run]["epochs"] for run in ("unet", "unet2", "paper")), 1),
         "speed": build["unet2"]["pictures_per_second"],
         "trainings": trainings(build | {"judge": judge}),
         "checks": checks(report),
