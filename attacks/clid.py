@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.api import Attack, FloatArray, Pairs, Target
+from bench.api import Attack, Condition, FloatArray, Pairs, Target
 
 ALPHAS = np.arange(11) / 10
 RATES = (0.3, 0.5, 0.7)
@@ -52,41 +52,30 @@ class _Clid(Attack):
 
     def features(self, target: Target, pairs: Pairs) -> FloatArray:
         """Columns L, D_1, ..., D_k; of D nothing with n = 0, and L is 0 with m = 0."""
-        of_loss, of_difference = centred(self.t, self.step, self.m), self._of_difference()
-        words = self._importance(target, pairs)
-        plain = target.losses(pairs, of_loss) if self.m else np.zeros((len(pairs), 1))
-        columns = [-plain.mean(axis=1)]
-        if self.n:
-            full = target.losses(pairs, of_difference)
-            conditions = self._reduced(target, pairs, of_difference, words)
-            columns += [(reduced - full).mean(axis=1) for reduced in conditions]
-        return np.stack(columns, axis=1)
+        differences = self._differences(target, pairs) if self.n else []
+        times = centred(self.t, self.step, self.m)
+        plain = target.losses(pairs, times) if self.m else np.zeros((len(pairs), 1))
+        return np.stack([-plain.mean(axis=1), *differences], axis=1)
 
-    def _of_difference(self) -> list[int]:
-        return centred(self.t, self.step, self.n)
+    def _differences(self, target: Target, pairs: Pairs) -> list[FloatArray]:
+        """D_1, ..., D_k, each (n,)."""
+        times = centred(self.t, self.step, self.n)
+        reduced = self._reduced(target, pairs, times[len(times) // 2])
+        full, *others = target.losses_under(pairs, times, [Condition(), *reduced])
+        return [(losses - full).mean(axis=1) for losses in others]
 
-    def _importance(self, target: Target, pairs: Pairs) -> list[list[float]]:
-        """Asked before the losses: the maps come with the first of them."""
-        if self.reduction != "importance" or not self.n:
-            return []
-        times = self._of_difference()
-        return target.word_importance(pairs, times[len(times) // 2])
-
-    def _reduced(
-        self, target: Target, pairs: Pairs, times: Sequence[int], words: list[list[float]]
-    ) -> Iterator[FloatArray]:
-        """Losses under c*_1, ..., c*_k, the last the empty caption; each (n, len(times))."""
+    def _reduced(self, target: Target, pairs: Pairs, middle: int) -> list[Condition]:
+        """c*_1, ..., c*_k, the last the empty caption."""
+        found = []
         if self.reduction == "clip":
-            for column in zip(*map(thirds, pairs.captions), strict=True):
-                yield target.losses(pairs, times, column)
+            found = [Condition(column) for column in zip(*map(thirds, pairs.captions), strict=True)]
         if self.reduction == "importance":
-            for rate in RATES:
-                captions = [without(c, w, rate) for c, w in zip(pairs.captions, words, strict=True)]
-                yield target.losses(pairs, times, captions)
+            # Asked before the losses: the maps come with the first of them.
+            words = list(zip(pairs.captions, target.word_importance(pairs, middle), strict=True))
+            found = [Condition([without(c, w, rate) for c, w in words]) for rate in RATES]
         if self.reduction == "noise":
-            for scale in SCALES:
-                yield target.losses(pairs, times, text_noise=scale)
-        yield target.losses(pairs, times, [""] * len(pairs))
+            found = [Condition(text_noise=scale) for scale in SCALES]
+        return [*found, Condition([""] * len(pairs))]
 
 
 @dataclass

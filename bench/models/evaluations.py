@@ -8,6 +8,8 @@ its result is the same bits whichever attack asks first and whether it asks alon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from bench.data.pairs import Pairs
 from bench.errors import BudgetError, UsageError
 from bench.models.attention import by_word, recorded, text_projected_once
 from bench.models.base import Base, encode_text
+from bench.models.beginning import begun_once
 from bench.models.diffusion import add_noise, as_noise
 from bench.rng import generator
 
@@ -32,6 +35,8 @@ KEPT_BYTES = 2 << 30
 """Predictions are kept for the next attack up to this size in all; losses always."""
 TEXT_BYTES = 256 << 20
 """Text states are kept up to this size in all."""
+TEXT_ROWS = 32
+"""Captions that the text encoder reads at once: more of them leave a core's cache."""
 
 
 class Question(NamedTuple):
@@ -43,6 +48,10 @@ class Question(NamedTuple):
     """Side of the centre crop, as a share of the picture's, that is scaled back to full size."""
     text_noise: float = 0.0
     """Gaussian noise on the text states, in units of their standard deviation."""
+
+
+Asked = tuple[Question, int]
+"""A question at a timestep: one row a pair."""
 
 
 class Evaluations:
@@ -67,49 +76,72 @@ class Evaluations:
         self.progress = progress
         self._latents: dict[tuple[str, ...], Tensor] = {}
         self._states: dict[tuple[str, ...], Tensor] = {}
-        self._losses: dict[tuple[Question, int], FloatArray] = {}
-        self._predictions: dict[tuple[Question, int], Tensor] = {}
+        self._losses: dict[Asked, FloatArray] = {}
+        self._predictions: dict[Asked, Tensor] = {}
 
     def losses(self, question: Question, timestep: int) -> FloatArray:
         """The denoising loss of every pair, shape (n,); `make` must have been called."""
         return self._losses[question, timestep]
 
     def make(
-        self, pairs: Pairs, timesteps: Sequence[int], question: Question, keep: bool = False
-    ) -> dict[int, Tensor]:
-        """Evaluates what is not known yet; with `keep`, gives the predicted noises by timestep."""
+        self, pairs: Pairs, timesteps: Sequence[int], *questions: Question, keep: bool = False
+    ) -> dict[Asked, Tensor]:
+        """Evaluates what is not known yet; with `keep`, gives the predicted noises.
+
+        Questions asked together cost less than one after the other, and end in the same bits.
+        """
         for t in timesteps:
             self.check(t)
+        asked = [(question, t) for question in questions for t in timesteps]
         known = self._predictions if keep else self._losses
-        todo = [t for t in dict.fromkeys(timesteps) if (question, t) not in known]
-        made: dict[int, list[tuple[FloatArray, Tensor | None]]] = {t: [] for t in todo}
-        if todo:
-            worded = pairs.with_captions(question.captions)
-            for some in self.batches(worded):
-                for t, errors, predicted in self._asked(some, todo, question):
-                    made[t].append((errors, predicted.cpu() if keep else None))
-        found = {t: self._predictions[question, t] for t in timesteps if keep and t not in made}
-        for t, parts in made.items():
-            self._losses[question, t] = np.concatenate([errors for errors, _ in parts])
+        todo = [one for one in dict.fromkeys(asked) if one not in known]
+        found = {one: self._predictions[one] for one in asked if keep and one not in todo}
+        made: dict[Asked, list[tuple[FloatArray, Tensor | None]]] = {one: [] for one in todo}
+        for some in self.batches(pairs) if todo else ():
+            for one, errors, predicted in self._evaluated(some, pairs, todo):
+                made[one].append((errors, predicted.cpu() if keep else None))
+        for one, parts in made.items():
+            self._losses[one] = np.concatenate([errors for errors, _ in parts])
             if keep:
-                found[t] = _joined([predicted for _, predicted in parts])
-                self._remember(question, t, found[t])
+                found[one] = _joined([predicted for _, predicted in parts])
+                self._remember(one, found[one])
         return found
 
-    def _asked(
-        self, pairs: Pairs, timesteps: Sequence[int], question: Question
-    ) -> Iterator[tuple[int, FloatArray, Tensor]]:
-        """One batch: at every timestep the loss, (n,), and the predicted noise, (n, c, h, w)."""
-        clean, text = self.latents(pairs, question.crop), self.text(pairs.captions)
+    def _evaluated(
+        self, some: Pairs, pairs: Pairs, todo: Sequence[Asked]
+    ) -> Iterator[tuple[Asked, FloatArray, Tensor]]:
+        """One batch: of everything asked the loss, (n,), and the predicted noise, (n, c, h, w)."""
+        noises = {t: self.noise(some, t) for t in dict.fromkeys(t for _, t in todo)}
+        noised = self._noised(some, todo, noises)
+        asked_again = list(noised.values()) if len(todo) > len(noised) else []
+        unet = self.base.unet
+        with text_projected_once(unet), begun_once(unet, asked_again):
+            for question, together in groupby(todo, key=itemgetter(0)):
+                text = self._text_of(question, some, pairs)
+                for _, t in together:
+                    predicted = self.predict(noised[question.crop, t], t, text)
+                    errors = (predicted - noises[t]).double().square().flatten(1).mean(dim=1)
+                    loss = np.asarray(errors.cpu().numpy(), dtype=np.float64)
+                    yield (question, t), loss, predicted
+
+    def _noised(
+        self, some: Pairs, todo: Sequence[Asked], noises: dict[int, Tensor]
+    ) -> dict[tuple[float, int], Tensor]:
+        """z_t of a batch by crop and timestep, (n, c, h, w) each; a crop is encoded once."""
+        clean = {crop: self.latents(some, crop) for crop in {one.crop for one, _ in todo}}
+        alpha_bar = {t: self.base.alphas_cumprod[t].expand(len(some)) for t in noises}
+        return {
+            (crop, t): add_noise(clean[crop], noises[t], alpha_bar[t])
+            for crop, t in dict.fromkeys((question.crop, t) for question, t in todo)
+        }
+
+    def _text_of(self, question: Question, some: Pairs, pairs: Pairs) -> Tensor:
+        """Text states of a batch under the question that is asked of all pairs."""
+        captions = dict(zip(pairs.ids, question.captions, strict=True))
+        text = self.text([captions[id_] for id_ in some.ids])
         if question.text_noise:
-            text = text + question.text_noise * self._text_noise(pairs, text)
-        with text_projected_once(self.base.unet):
-            for t in timesteps:
-                noise = self.noise(pairs, t)
-                alpha_bar = self.base.alphas_cumprod[t].expand(len(pairs))
-                predicted = self.predict(add_noise(clean, noise, alpha_bar), t, text)
-                errors = (predicted - noise).double().square().flatten(1).mean(dim=1)
-                yield t, np.asarray(errors.cpu().numpy(), dtype=np.float64), predicted
+            text = text + question.text_noise * self._text_noise(some, text)
+        return text
 
     def check(self, timestep: int) -> None:
         """UsageError for a timestep that the model's schedule does not have."""
@@ -128,10 +160,10 @@ class Evaluations:
             for caption, row in zip(question.captions, weights, strict=True)
         ]
 
-    def _remember(self, question: Question, timestep: int, predicted: Tensor) -> None:
+    def _remember(self, asked: Asked, predicted: Tensor) -> None:
         held = sum(t.nbytes for t in self._predictions.values())
         if held + predicted.nbytes <= KEPT_BYTES:
-            self._predictions[question, timestep] = predicted
+            self._predictions[asked] = predicted
 
     def batches(self, pairs: Pairs) -> Iterator[Pairs]:
         """The pairs in parts that one forward takes; smaller ones once the memory was too small."""
@@ -179,7 +211,11 @@ class Evaluations:
             return self._states[asked]
         single = list(dict.fromkeys(asked))
         with torch.inference_mode():
-            states: Tensor = encode_text(self.base, single)
+            parts = [
+                encode_text(self.base, single[i : i + TEXT_ROWS])
+                for i in range(0, len(single), TEXT_ROWS)
+            ]
+        states = torch.cat(parts)
         if len(single) < len(asked):
             where = {caption: i for i, caption in enumerate(single)}
             states = states[[where[caption] for caption in asked]]
@@ -220,10 +256,11 @@ class Evaluations:
         self.check(timestep)
         parts, start = [], 0
         while start < len(noisy):
-            rows = slice(start, start + self.rows)
-            some = text if len(text) <= self.rows else text[rows]  # the same tensor, if it can be
+            # The same tensors, if it can be: what is known of a tensor is not known of its copy.
+            whole, rows = len(noisy) <= self.rows, slice(start, start + self.rows)
+            some, said = (noisy, text) if whole else (noisy[rows], text[rows])
             try:
-                parts.append(self._forward(noisy[rows], timestep, some))
+                parts.append(self._forward(some, timestep, said))
             except torch.OutOfMemoryError:
                 if self.rows == 1:
                     raise BudgetError("one U-Net row does not fit the device's memory") from None

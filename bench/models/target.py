@@ -14,7 +14,7 @@ from bench.models.evaluations import ROWS, Evaluations, Question
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.api import FloatArray
+    from bench.api import Condition, FloatArray
 
 
 class ModelTarget:
@@ -48,9 +48,17 @@ class ModelTarget:
     ) -> FloatArray:
         """Mean squared error of the predicted noise, shape (n, len(timesteps)), float64."""
         question = self._question(pairs, captions, crop, text_noise)
-        self._count(question, timesteps)
-        self.shared.make(pairs, timesteps, question)
-        return np.stack([self.shared.losses(question, t) for t in timesteps], axis=1)
+        return self._losses(pairs, timesteps, [question])[0]
+
+    def losses_under(
+        self, pairs: Pairs, timesteps: Sequence[int], conditions: Sequence[Condition]
+    ) -> list[FloatArray]:
+        """`losses` under one condition after the other, each (n, len(timesteps))."""
+        questions = [
+            self._question(pairs, condition.captions, text_noise=condition.text_noise)
+            for condition in conditions
+        ]
+        return self._losses(pairs, timesteps, questions)
 
     def predictions(self, pairs: Pairs, timesteps: Sequence[int]) -> Tensor:
         """eps_theta at the pairs' own noise and caption, shape (n, len(timesteps), c, h, w)."""
@@ -59,7 +67,7 @@ class ModelTarget:
         question = self._question(pairs, None)
         self._count(question, timesteps)
         found = self.shared.make(pairs, timesteps, question, keep=True)
-        return torch.stack([found[t] for t in timesteps], dim=1)
+        return torch.stack([found[question, t] for t in timesteps], dim=1)
 
     def word_importance(self, pairs: Pairs, timestep: int) -> list[list[float]]:
         """How much attention each blank-separated word of each caption draws.
@@ -96,6 +104,17 @@ class ModelTarget:
         """eps_theta(z_t, t, c) for rows of one timestep, shape like `noisy`."""
         self.queries += len(noisy)
         return self.shared.predict(noisy, timestep, text)
+
+    def _losses(
+        self, pairs: Pairs, timesteps: Sequence[int], questions: Sequence[Question]
+    ) -> list[FloatArray]:
+        for question in questions:
+            self._count(question, timesteps)
+        self.shared.make(pairs, timesteps, *questions)
+        return [
+            np.stack([self.shared.losses(question, t) for t in timesteps], axis=1)
+            for question in questions
+        ]
 
     def _question(
         self,

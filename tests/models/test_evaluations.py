@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from bench.api import Condition
 from bench.data.geometry import zoom
 from bench.errors import BudgetError
 from bench.models.evaluations import Evaluations, Question
@@ -314,6 +315,66 @@ def test_no_text_noise_is_the_plain_question(target, pairs):
     assert np.array_equal(target.losses(pairs, [450], text_noise=0.0), plain)
     assert target.queries == 20
     assert np.all(target.losses(pairs, [450], text_noise=0.5) != plain)
+
+
+CONDITIONS = [Condition(), Condition([""] * 20), Condition(text_noise=0.5), Condition(["x"] * 20)]
+
+
+@pytest.mark.parametrize("rows", [3, 7, 64])
+def test_conditions_asked_together_end_in_the_bits_of_each_alone(base, pairs, rows):
+    found = ModelTarget(base, 3, rows=rows).losses_under(pairs, TIMES, CONDITIONS)
+    assert len(found) == 4
+    for condition, losses in zip(CONDITIONS, found, strict=True):
+        alone = ModelTarget(base, 3, rows=rows)
+        assert np.array_equal(losses, alone.losses(
+            pairs, TIMES, condition.captions, text_noise=condition.text_noise
+        ))  # fmt: skip
+
+
+def test_conditions_are_queries_each_and_rows_unless_known(base, pairs):
+    shared = Evaluations(base, 3)
+    first, second = (ModelTarget(base, 3, shared=shared) for _ in range(2))
+    first.losses(pairs, [450])
+    second.losses_under(pairs, TIMES, [*CONDITIONS, Condition(pairs.captions)])
+    assert (first.queries, second.queries) == (20, 240)  # one's own caption twice is one query
+    assert shared.made == 240
+    assert not base.unet._forward_pre_hooks
+
+
+def test_pictures_are_encoded_once_for_all_timesteps_and_conditions(base, pairs):
+    encoded = []
+
+    class Counted:
+        config = base.vae.config
+
+        def encode(self, pictures):
+            encoded.append(len(pictures))
+            return base.vae.encode(pictures)
+
+    target = ModelTarget(replace(base, vae=Counted()), 3, rows=8)
+    target.losses_under(pairs, TIMES, CONDITIONS)
+    assert encoded == [8, 8, 4]
+    target.losses(pairs, TIMES, crop=0.8)
+    assert encoded == [8, 8, 4] * 2
+
+
+@pytest.mark.parametrize("room", [5, 1])
+def test_conditions_in_a_memory_too_small_for_a_batch(base, pairs, target, room):
+    """The network itself fails, after its beginning was remembered."""
+
+    def fail(module, args):
+        if len(args[0]) > room:
+            raise torch.OutOfMemoryError
+
+    wanted = target.losses_under(pairs, TIMES, CONDITIONS)
+    tight = ModelTarget(base, 3, rows=8)
+    hook = base.unet.conv_out.register_forward_pre_hook(fail)
+    try:
+        found = tight.losses_under(pairs, TIMES, CONDITIONS)
+    finally:
+        hook.remove()
+    np.testing.assert_allclose(found, wanted, rtol=CLOSE)
+    assert tight.shared.made == tight.queries == 240
 
 
 def test_text_states_are_the_same_when_there_is_no_room_to_keep_them(base, pairs, monkeypatch):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.data import tiles
+from bench.data.duplicates import near_duplicates
 from bench.data.sources import open_source
-from bench.data.splits import make_split, near_duplicates
+from bench.data.splits import make_split
 from bench.stats import tpr_interval
 
 
