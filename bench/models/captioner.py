@@ -18,6 +18,7 @@ from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
 from bench.models.base import embedded_folder
 from bench.models.caption_models import blip, retriever
+from bench.models.pretrained import named_digests
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,8 +29,6 @@ RETRIEVAL = "clip:"
 """Before the folder of another CLIP to retrieve with."""
 VERSION = 1
 """Raised by hand when the same files and pictures would give other captions."""
-READ = {".json", ".txt", ".safetensors", ".model"}
-"""Endings of the files that can change a caption; a README is none of them."""
 Progress = Callable[[int, int], None]
 
 
@@ -69,10 +68,8 @@ def captioner_identity(captioner: str) -> str:
     if folder is None:
         total.update(f"hub {captioner}\n".encode())
         return total.hexdigest()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in READ and p.is_file()):
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        total.update(f"{path.name}:{digest}\n".encode())
+    for line in named_digests(folder):
+        total.update(line.encode())
     return total.hexdigest()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.geometry import centre, resize
+from bench.data.geometry import square
 from bench.stages.job import Job
 from bench.utility.features import effnet
 from bench.utility.inception import inception
@@ -18,12 +18,7 @@ def run(job: Job) -> dict[str, Any]:
     side, weights = job.params["resolution"], job.hints["inception"]
     arrays: dict[str, Any] = {}
     for part in ("reference", "auxiliary"):
-        squares = []
-        for pair in job.part(part):
-            pixels = resize(pair.image, side)
-            crop = centre(pixels, side)
-            squares.append(pixels[crop.top : crop.top + side, crop.left : crop.left + side])
-        pictures = np.stack(squares)
+        pictures = np.stack([square(pair.image, side) for pair in job.part(part)])
         arrays[part] = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
         if weights:
             arrays[f"{part}_inception"] = inception(pictures, Path(weights))

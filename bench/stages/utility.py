@@ -1,4 +1,4 @@
-"""What the model is still good for: distances of its samples, and its loss on unseen pairs."""
+"""What the model is still good for: its samples beside real ones and captions, and its loss."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.geometry import square
+from bench.data.pairs import Pairs
+from bench.errors import ValidationError
+from bench.models.base import Base
 from bench.models.target import ModelTarget
 from bench.stages.job import Job
 from bench.stats.estimate import Estimate
+from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
 from bench.utility.inception import inception
+from bench.utility.manifold import overlap
 
 LOSS_TIMESTEPS = tuple(range(50, 1000, 100))
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Distances with n and the real-against-real floor, and the held-out denoising loss."""
+    """Distances and overlap with n and the real-against-real figure, alignment, held-out loss."""
     with np.load(job.inputs["samples"] / "samples.npz", allow_pickle=False) as stored:
-        pictures = stored["pictures"]
+        ids, pictures = stored["ids"].tolist(), stored["pictures"]
     with np.load(job.inputs["real"] / "real.npz", allow_pickle=False) as stored:
         real = dict(stored)
     reference, auxiliary = real["reference"], real["auxiliary"]
@@ -28,8 +34,10 @@ def run(job: Job) -> dict[str, Any]:
     # Equal n everywhere: a Frechet distance of fewer pictures is larger for that alone.
     n = min(len(fake), len(reference), len(auxiliary))
     fake, reference, auxiliary = fake[:n], reference[:n], auxiliary[:n]
-    losses = _held_out_losses(job)
-    np.savez(job.out / "utility.npz", features=fake, held_out=losses)
+    model, pairs = job.model(), job.part("reference")
+    losses = _held_out_losses(job, model, pairs)
+    scores, alignment = _alignment(job, model, pairs.select(ids[:n]), pictures[:n])
+    np.savez(job.out / "utility.npz", features=fake, held_out=losses, clip_scores=scores)
     return {
         "n": n,
         "fid": _fid(job, pictures[:n], real),
@@ -39,8 +47,47 @@ def run(job: Job) -> dict[str, Any]:
         "fd_effnet_floor": frechet_distance(reference, auxiliary),
         "fd_effnet64": frechet_distance(project(reference), project(fake)),
         "fd_effnet64_floor": frechet_distance(project(reference), project(auxiliary)),
-        "held_out_loss": _mean(losses)._asdict(),
+        **_overlap(reference, fake, auxiliary),
+        **alignment,
+        "held_out_loss": _mean(losses, "pairs")._asdict(),
     }
+
+
+def _overlap(reference: Any, fake: Any, auxiliary: Any) -> dict[str, float | None]:
+    """Precision and recall, and what other real pictures reach at this n."""
+    found, most = overlap(reference, fake), overlap(reference, auxiliary)
+    return {
+        "precision": found and found.precision,
+        "recall": found and found.recall,
+        "precision_real": most and most.precision,
+        "recall_real": most and most.recall,
+    }
+
+
+def _alignment(job: Job, model: Base, prompts: Pairs, pictures: Any) -> tuple[Any, dict[str, Any]]:
+    """CLIPScore of samples and of real pictures, and how far it is above other captions' scores.
+
+    The same prompts and start noise for all defenses: the scores of two models are paired.
+    """
+    names = ("clip", "clip_score", "clip_gain", "clip_score_real", "clip_gain_real")
+    if not job.hints["clip"]:
+        return np.empty(0), dict.fromkeys(names)
+    folder = Path(job.hints["clip"])
+    if clip_identity(folder) != job.params["clip"]:
+        raise ValidationError(f"CLIP {folder} changed while the run was going on; run again")
+    clip = load_clip(folder)
+    # The prompts that the samples were made of, whatever a defense did to captions in training.
+    words = clip.captions(prompts.originals)
+    made = clip.pictures(pictures, lambda done, of: job.progress(done, 2 * of, "pictures"))
+    real = clip.pictures(
+        np.stack([square(pair.image, model.resolution) for pair in prompts]),
+        lambda done, of: job.progress(of + done, 2 * of, "pictures"),
+    )
+    scores = clip_scores(made, words)
+    judge = {"digest": job.params["clip"], "own_text_tower": clip.listens_as(model.text_encoder)}
+    told = (scores, clip_gains(made, words), clip_scores(real, words), clip_gains(real, words))
+    estimates = [_mean(values, "pictures")._asdict() for values in told]
+    return scores, dict(zip(names, [judge, *estimates], strict=True))
 
 
 def _fid(job: Job, pictures: Any, real: dict[str, Any]) -> dict[str, float] | None:
@@ -57,18 +104,17 @@ def _fid(job: Job, pictures: Any, real: dict[str, Any]) -> dict[str, float] | No
     }
 
 
-def _held_out_losses(job: Job) -> Any:
+def _held_out_losses(job: Job, model: Base, pairs: Pairs) -> Any:
     """Denoising loss of every reference pair, averaged over ten timesteps, shape (n,)."""
-    pairs = job.part("reference")
     # Seed 0 for every run: the same noise makes the losses of two models a paired comparison.
     target = ModelTarget(
-        job.model(),
+        model,
         seed=0,
         progress=lambda rows: job.progress(rows, len(pairs) * len(LOSS_TIMESTEPS), "queries"),
     )
     return target.losses(pairs, LOSS_TIMESTEPS).mean(axis=1)
 
 
-def _mean(values: Any) -> Estimate:
+def _mean(values: Any, over: str) -> Estimate:
     mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Estimate(mean, mean - half, mean + half, "normal, over pairs")
+    return Estimate(mean, mean - half, mean + half, f"normal, over {over}")
