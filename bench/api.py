@@ -7,217 +7,22 @@ is imported here; import torch inside the methods that need it, so that listing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
-
+from bench.attacking import Access, Attack, Condition, FloatArray, ReferenceAttack, Shadow, Target
 from bench.data.pairs import Pair, Pairs
-from bench.rng import generator
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from bench.defending import Batch, Context, Defense, Training
 
 __all__ = [
+    "Access",
     "Attack",
+    "Batch",
+    "Condition",
     "Context",
     "Defense",
     "FloatArray",
     "Pair",
     "Pairs",
     "ReferenceAttack",
+    "Shadow",
     "Target",
+    "Training",
 ]
-
-FloatArray = NDArray[np.float64]
-Access = Literal["black", "grey", "white"]
-Shadow = Literal["disjoint", "resplit"]
-
-
-class Target(Protocol):
-    """The model under attack as the attacker sees it; counts what it is asked."""
-
-    queries: int
-    """U-Net rows asked for so far; the same question twice is one query."""
-
-    def losses(
-        self,
-        pairs: Pairs,
-        timesteps: Sequence[int],
-        captions: Sequence[str] | None = None,
-        *,
-        crop: float = 1.0,
-        text_noise: float = 0.0,
-    ) -> FloatArray:
-        """Denoising loss of every pair at every timestep, shape (n, len(timesteps)).
-
-        Mean over latent elements of (eps_theta(z_t, t, c) - eps)^2, Eq. 15 of Zhai et al. 2024.
-        The noise depends on (seed, pair, t) only: another caption or crop meets the same.
-        `captions` replaces the pairs' own, one per pair; `""` is the empty condition. `crop` is
-        the share of the picture's side that is cut from its middle and scaled back to full size.
-        `text_noise` adds Gaussian noise to the text states, in units of their standard deviation.
-        """
-        ...
-
-    def predictions(self, pairs: Pairs, timesteps: Sequence[int]) -> Tensor:
-        """eps_theta at the pairs' own noise and caption, shape (n, len(timesteps), c, h, w)."""
-        ...
-
-    def word_importance(self, pairs: Pairs, timestep: int) -> list[list[float]]:
-        """Cross-attention that each blank-separated word of each caption draws.
-
-        It comes with the evaluation of the pairs' own captions at this timestep, so that `losses`
-        there is no further query.
-        """
-        ...
-
-    def batches(self, pairs: Pairs) -> Iterator[Pairs]:
-        """The pairs in parts that one forward takes, for attacks that call `predict`."""
-        ...
-
-    def latents(self, pairs: Pairs) -> Tensor:
-        """Scaled posterior means of the VAE, shape (n, c, h, w)."""
-        ...
-
-    def text(self, captions: Sequence[str]) -> Tensor:
-        """Last hidden states of the text encoder, shape (n, tokens, d)."""
-        ...
-
-    def noise(self, pairs: Pairs, timestep: int) -> Tensor:
-        """The pairs' own noise at this timestep, shaped like `latents`."""
-        ...
-
-    def alpha_bar(self, timestep: int) -> float:
-        """The model's own schedule: z_t = sqrt(abar) z_0 + sqrt(1 - abar) eps."""
-        ...
-
-    def predict(self, noisy: Tensor, timestep: int, text: Tensor) -> Tensor:
-        """The predicted noise eps_theta(z_t, t, c), whatever the model's prediction type."""
-        ...
-
-
-@dataclass
-class Attack:
-    """Gives each pair a score; higher = more likely a member.
-
-    Two phases: `features` is the only part that touches a model; `fit` and `score` see numbers,
-    and `fit` sees those of the shadow only. The target's labels are handed to neither.
-    """
-
-    name: ClassVar[str]
-    access: ClassVar[Access] = "grey"
-    needs: ClassVar[frozenset[str]] = frozenset({"caption"})
-    """What the attacker must have beside the picture: `caption`, `shadow`, `base`, `gradients`."""
-    paper: ClassVar[str] = ""
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Settings that have a name of their own, asked for as `attack[preset=name]`."""
-
-    @property
-    def queries(self) -> int | None:
-        """U-Net rows a pair, checked against the count; None leaves it to the count."""
-        return None
-
-    @property
-    def threshold(self) -> float | None:
-        """The score above which a pair is called a member; None: the best one on the shadow."""
-        return None
-
-    @property
-    def reads_reference(self) -> bool:
-        """Whether it compares the target with a reference."""
-        return False
-
-    def declines(self, shadow: Shadow) -> str | None:
-        """Why the attack cannot be run with this kind of shadow split; None if it can."""
-        return None
-
-    def features(self, target: Target, pairs: Pairs) -> FloatArray:
-        """What the model says of each pair, shape (n, F), float64."""
-        raise NotImplementedError(f"{type(self).__name__} must override features")
-
-    def fit(self, features: FloatArray, is_member: NDArray[np.bool_]) -> Self:
-        """Learn from the shadow's features whatever the attack learns; nothing by default."""
-        return self
-
-    def score(self, features: FloatArray) -> FloatArray:
-        """One score a pair, shape (n,); by default the first feature."""
-        return np.asarray(features[:, 0], dtype=np.float64)
-
-
-@dataclass
-class ReferenceAttack(Attack):
-    """Compares the target with a model that has not seen the pair.
-
-    `reference` says which: `shadow`, fine-tuned by the attacker on all pairs it has and stopped
-    early; `base`, what the target was fine-tuned from; the path of a U-Net's weights; or, where a
-    subclass allows it, `none`. What the reference says is computed once for all targets of a seed.
-    The threshold comes from the shadow measured against references that did not see the pairs
-    under test (cross-fitted on two halves), never from the reference itself.
-    """
-
-    reference: str = "shadow"
-
-    @property
-    def reads_reference(self) -> bool:
-        return self.reference != "none"
-
-    @property
-    def reference_queries(self) -> int:
-        """U-Net rows a pair of the attacker's own model, beside `queries`."""
-        return self.queries or 0
-
-    def declines(self, shadow: Shadow) -> str | None:
-        if self.reference == "shadow" and shadow == "resplit":
-            return "with --shadow resplit its reference would have seen the pairs under test"
-        return None
-
-    def reads(self) -> Sequence[Path]:
-        """Weights given by path are part of the key."""
-        known = self.reference in ("shadow", "base", "none")
-        return () if known else (Path(self.reference).expanduser(),)
-
-    def observe(self, reference: Target, pairs: Pairs) -> NDArray[Any]:
-        """What the reference says of each pair, shape (n, ...)."""
-        raise NotImplementedError(f"{type(self).__name__} must override observe")
-
-    def compare(self, target: Target, pairs: Pairs, observed: NDArray[Any]) -> FloatArray:
-        """Features of the target beside what `observe` gave for the same pairs, shape (n, F)."""
-        raise NotImplementedError(f"{type(self).__name__} must override compare")
-
-
-@dataclass
-class Context:
-    """What a defense may know beside the members: its seed, the auxiliary pairs, a notebook."""
-
-    seed: int
-    auxiliary: Pairs
-    notes: dict[str, Any] = field(default_factory=dict)
-    """The realised strength; ends in the manifest of the trained model."""
-
-    def rng(self, *keys: str | int) -> np.random.Generator:
-        """A generator for (run seed, keys); key it by pair id and results depend on no order."""
-        return generator(self.seed, "defense", *keys)
-
-
-@dataclass
-class Defense:
-    """Changes what training sees. Never sees a hold-out."""
-
-    name: ClassVar[str]
-    paper: ClassVar[str] = ""
-
-    @property
-    def title(self) -> str:
-        """Its name in rows and on boards; another where a parameter makes it another method."""
-        return self.name
-
-    def reads(self) -> Sequence[Path]:
-        """Files and folders beside its own source that its result depends on; part of the key."""
-        return ()
-
-    def prepare(self, pairs: Pairs, context: Context) -> Pairs:
-        """The pairs to train on, made once before training from the members."""
-        return pairs

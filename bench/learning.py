@@ -1,8 +1,10 @@
-"""Small classifiers that attacks train on the shadow's numbers."""
+"""Small classifiers: those that attacks train on the shadow's numbers, and a defense's proxy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass
@@ -86,3 +90,69 @@ class ResNet18:
         if not self.momentum:
             return torch.optim.Adam(weights, lr=self.rate)
         return torch.optim.SGD(weights, lr=self.rate, momentum=self.momentum, weight_decay=5e-4)
+
+
+class Perceptron:
+    """A ReLU network with dropout that learns step by step and survives a resume, bit for bit.
+
+    Every draw comes from generators handed in: one for the weights, one a row for what is dropped.
+    Uniform initialisation as in `torch.nn.Linear`; Adam.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        rng: np.random.Generator,
+        device: Any,
+        rate: float,
+        decay: float,
+        dropout: float,
+    ) -> None:
+        import torch
+
+        self._weights: list[Tensor] = []
+        for before, after in pairwise(sizes):
+            for shape in ((after, before), (after,)):
+                drawn = rng.uniform(-(before**-0.5), before**-0.5, shape).astype(np.float32)
+                self._weights.append(torch.from_numpy(drawn).to(device).requires_grad_())
+        self._hidden, self._dropout = list(sizes[1:-1]), dropout
+        self._adam = torch.optim.Adam(self._weights, lr=rate, weight_decay=decay)
+
+    def __call__(self, rows: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        """Log-probabilities of the classes for rows of any shape, (n, classes)."""
+        import torch
+        from torch.nn import functional as F
+
+        kept = np.stack([rng.random(sum(self._hidden)) >= self._dropout for rng in rngs])
+        masks = torch.split(torch.from_numpy(kept).to(rows.device), self._hidden, dim=1)
+        rows = rows.flatten(1)
+        for layer, mask in enumerate(masks):
+            rows = F.linear(rows, *self._weights[2 * layer :][:2]).relu()
+            rows = rows * mask / (1 - self._dropout)
+        return F.linear(rows, *self._weights[-2:]).log_softmax(1)
+
+    def learn(self, loss: Tensor) -> None:
+        """One step down this loss; gradients that other losses left are forgotten first."""
+        import torch
+
+        self._adam.zero_grad()
+        torch.autograd.backward(loss)
+        self._adam.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and moments."""
+        state = {f"weight.{i}": p.detach() for i, p in enumerate(self._weights)}
+        for i, p in enumerate(self._weights):
+            state |= {f"{part}.{i}": value for part, value in self._adam.state[p].items()}
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes back what `state` gave."""
+        import torch
+
+        with torch.no_grad():
+            for i, p in enumerate(self._weights):
+                p.copy_(state[f"weight.{i}"])
+                moments = {part: state.get(f"{part}.{i}") for part in MOMENTS}
+                if moments["step"] is not None:
+                    self._adam.state[p] = moments | {"step": moments["step"].cpu()}

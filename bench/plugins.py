@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -21,14 +22,17 @@ from types import ModuleType
 from typing import Any, Literal
 
 from bench.api import Attack, Defense, ReferenceAttack
+from bench.composition import ordered
+from bench.defending import LEVELS
 from bench.errors import UsageError, unknown
+from bench.parameters import label, make, parameters, parse, told
 from bench.specs import Component
 
 Kind = Literal["attack", "defense"]
 PLURAL = {"attack": "attacks", "defense": "defenses"}
 BASES: dict[str, type] = {"attack": Attack, "defense": Defense}
 NAME = re.compile(r"[\w.-]+")
-OUTER_COMMA = re.compile(r",(?![^()]*\))")
+JOINT = re.compile(r"\+(?![^\[]*\])")
 CALL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<params>.*)\])?")
 
 
@@ -61,11 +65,7 @@ class Plugin:
         """(name, type, default) of every parameter."""
         if self.cls is None:
             return []
-        usual = self.usable()()
-        return [
-            (f.name, _type_name(f.type), getattr(usual, f.name))
-            for f in dataclasses.fields(self.usable())
-        ]
+        return parameters(self.usable())
 
 
 def shipped_folder(kind: Kind) -> Path:
@@ -101,7 +101,7 @@ def load_file(kind: Kind, path: Path, shipped: bool = False) -> list[Plugin]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
-        return [Plugin(kind, path.stem, path, error=_said(error), shipped=shipped)]
+        return [Plugin(kind, path.stem, path, error=told(error), shipped=shipped)]
     found = [
         _checked(kind, path, value, shipped)
         for value in vars(module).values()
@@ -114,20 +114,18 @@ def load_file(kind: Kind, path: Path, shipped: bool = False) -> list[Plugin]:
     return [_refused_twin(p) if names.count(p.name) > 1 else p for p in found]
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
-
-
 def _checked(kind: Kind, path: Path, cls: type, shipped: bool) -> Plugin:
     """A class without a usable name, or whose parameters lack type or default, is broken."""
-    name = getattr(cls, "name", cls.__name__.lower())
+    name = getattr(cls, "name", None)
     typed = [a for a, h in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(h)]
     try:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name)):
             raise TypeError(f"the name {name!r} is not made of letters, digits, '_', '-' and '.'")
         if typed and "__dataclass_fields__" not in vars(cls):
             raise TypeError(f"'{typed[0]}' is no parameter without @dataclass above the class")
         made = cls()
+        if isinstance(made, Defense):
+            _check_defense(made)
         if isinstance(made, Attack) and not isinstance(made.queries, int | None):
             raise TypeError(f"queries is {made.queries!r}, no whole number")
         if isinstance(made, ReferenceAttack) and not isinstance(made.reference, str):
@@ -135,12 +133,22 @@ def _checked(kind: Kind, path: Path, cls: type, shipped: bool) -> Plugin:
         presets = getattr(cls, "presets", {})
         if not all(isinstance(one, Mapping) for one in (presets, *dict(presets).values())):
             raise TypeError("presets must be parameters by name of the preset")
+        if name is None:
+            raise TypeError('it has no name; write name: ClassVar[str] = "..."')
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a constructor may raise anything
-        said = f"{cls.__name__} is not usable: {_said(error)}"
-        return Plugin(kind, str(name), path, error=said, shipped=shipped)
+        said = f"{cls.__name__} is not usable: {told(error)}"
+        listed = cls.__name__.lower() if name is None else str(name)
+        return Plugin(kind, listed, path, error=said, shipped=shipped)
     return Plugin(kind, name, path, cls, shipped=shipped)
+
+
+def _check_defense(made: Defense) -> None:
+    if made.level not in LEVELS:
+        raise TypeError(f"level is {made.level!r}, none of {', '.join(LEVELS)}")
+    if not isinstance(made.excludes, Mapping):
+        raise TypeError("excludes must be reasons by name of the defense")
 
 
 def _refused_twin(plugin: Plugin) -> Plugin:
@@ -172,30 +180,64 @@ def _refuse_collisions(found: list[Plugin], name: str) -> None:
 
 
 def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
-    """`name`, `name[param=value,...]`, `./file.py`, `./file.py:Name[...]` -> a component."""
+    """`name`, `name[param=value,...]`, `./file.py`, `./file.py:Name[...]` -> a component.
+
+    Defenses joined by `+` go together, in an order of their own.
+    """
+    texts = joined(text) if kind == "defense" else [text]
+    found = [_resolve_one(kind, one, folders) for one in texts]
+    if len(found) == 1:
+        return found[0][0]
+    parts = [found[i][0] for i in ordered([made for _, made in found])]
+    return Component(
+        name="+".join(part.name for part in parts),
+        source="",
+        path="",
+        label="+".join(part.label for part in parts),
+        parts=tuple(parts),
+    )
+
+
+def joined(text: str) -> list[str]:
+    """`one+other[p=0.1]` -> its parts; the path of a file may hold a plus of its own."""
+    parts: list[str] = []
+    for piece in JOINT.split(text):
+        # A path goes on until its `.py`: `./c++/mine.py:Mine`, `./a+b.py`.
+        open_path = bool(parts) and "/" in parts[-1] and ".py" not in parts[-1]
+        parts = [*parts[:-1], f"{parts[-1]}+{piece}"] if open_path else [*parts, piece]
+    return parts
+
+
+def _resolve_one(kind: Kind, text: str, folders: Iterable[Path]) -> tuple[Component, Any]:
     match = CALL.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"cannot read {kind} '{text}'; write name[param=value,...]")
-    name, given = match["name"].strip(), _parse_params(kind, text, match["params"])
+    name, given = match["name"].strip(), parse(f"{kind} '{text}'", match["params"])
     if ".py" in name or "/" in name:
         plugin = _from_file(kind, name)
     else:
         found = discover(kind, folders)
         _refuse_collisions(found, name)
         plugin = _named(kind, name, found)
-    made = _made(plugin, given)
-    params = {name: getattr(made, name) for name, _, _ in plugin.params()}
+    made = make(kind, plugin.name, plugin.usable(), given)
+    params = {name: _in_json(getattr(made, name)) for name, _, _ in plugin.params()}
     reference = _reference(made)
     if reference:  # one place, one cell, however its path was spelled
         params["reference"] = made.reference = reference
-    return Component(
+    component = Component(
         name=plugin.name,
         params=params,
         source=source_digest(plugin.path, made),
         path=str(plugin.path),
-        label=_label(plugin, made),
+        label=label(plugin.name, made),
         reference=reference,
     )
+    return component, made
+
+
+def _in_json(value: Any) -> Any:
+    """Infinity is no number of JSON; the parameter's type reads it back from its name."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _reference(made: Any) -> str | None:
@@ -247,56 +289,6 @@ def _named(kind: Kind, name: str, found: list[Plugin]) -> Plugin:
     raise unknown(kind, name, good, f"(`bench list {PLURAL[kind]}` shows all {len(good)})")
 
 
-def _parse_params(kind: Kind, text: str, inside: str | None) -> dict[str, str | list[str]]:
-    """`a=1,b=(2,3)` as texts by name; the types come later, from the class."""
-    given: dict[str, str | list[str]] = {}
-    for part in filter(None, (p.strip() for p in OUTER_COMMA.split(inside or ""))):
-        key, equals, value = (s.strip() for s in part.partition("="))
-        if not equals or not key:
-            raise UsageError(f"cannot read '{part}' in {kind} '{text}'; write param=value")
-        if key in given:
-            raise UsageError(f"parameter '{key}' is given twice in {kind} '{text}'")
-        several = value.startswith("(") and value.endswith(")")
-        given[key] = [v.strip() for v in value[1:-1].split(",")] if several else value
-    return given
-
-
-def _made(plugin: Plugin, given: Mapping[str, Any]) -> Any:
-    """The object with typed parameters, defaults filled in."""
-    from pydantic import TypeAdapter, ValidationError
-
-    fields = [name for name, _, _ in plugin.params()]
-    given = _with_preset(plugin, given)
-    for key in given:
-        if key not in fields:
-            raise unknown(f"parameter of {plugin.name}", key, fields)
-    try:
-        return TypeAdapter(plugin.usable()).validate_python(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if not where:  # said by the class itself, of several parameters together
-            said = first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"{plugin.kind} {plugin.name}: {said}") from None
-        said = f"{first['msg']}, got {first['input']!r}"
-        raise UsageError(f"{plugin.kind} {plugin.name}: parameter '{where}': {said}") from None
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a plugin's own check may raise anything
-        raise UsageError(f"{plugin.kind} {plugin.name}: {_said(error)}") from None
-
-
-def _with_preset(plugin: Plugin, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`preset=name` as the parameters it stands for; those given beside it win."""
-    rest, presets = dict(given), getattr(plugin.usable(), "presets", {})
-    name = rest.pop("preset", None) if presets else None
-    if name is None:
-        return rest
-    if not isinstance(name, str) or name not in presets:
-        raise unknown(f"preset of {plugin.name}", str(name), presets)
-    return {**presets[name], **rest}
-
-
 def instantiate(kind: Kind, component: Component) -> Any:
     """The object a component stands for, made from its file in whatever process this is."""
     from pydantic import TypeAdapter
@@ -323,18 +315,3 @@ def source_digest(path: Path, made: Any) -> str:
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _label(plugin: Plugin, made: Any) -> str:
-    params = {name: (getattr(made, name), usual) for name, _, usual in plugin.params()}
-    changed = {name: value for name, (value, usual) in params.items() if value != usual}
-    odd = [f"{name}={value}" for name, value in changed.items()]
-    for preset, meant in getattr(plugin.cls, "presets", {}).items():
-        if changed and changed == meant:
-            odd = [f"preset={preset}"]
-    return getattr(made, "title", plugin.name) + (f"[{','.join(odd)}]" if odd else "")
-
-
-def _type_name(hint: Any) -> str:
-    """The type as it is written in the source."""
-    return hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))

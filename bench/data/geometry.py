@@ -3,7 +3,10 @@
 `default` is the published script's transform: shorter side to the resolution (bilinear), random
 crop, random horizontal flip, drawn anew at every visit. A square picture would know no crop at
 all, so a recipe may pad its edges first (`crop_margin`). `none` is the centre crop without flip,
-which is also what attacks see.
+which is also what attacks see. Between them lie `center`, the centre crop with the flip, as in
+diffusers' published example, and `script`, the random crop without flip, which is what the command
+of Zhai et al. 2024 for "no augmentation" does: it leaves out `--random_flip` and does not say
+`--center_crop`. `strong` is described where it is made.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.strong import Strong, draw_strong, rendered
 from bench.specs import Augment
 
 if TYPE_CHECKING:
@@ -56,18 +60,38 @@ def centre(pixels: Pixels, side: int) -> Crop:
     return Crop((pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2, flip=False)
 
 
-def draw(pixels: Pixels, side: int, augment: Augment, rng: np.random.Generator) -> Crop:
-    """The crop of one visit."""
+def square(image: Image, side: int) -> Pixels:
+    """The whole picture as attacks and distances see it: resized, its middle square."""
+    pixels = resize(image, side)
+    crop = centre(pixels, side)
+    return pixels[crop.top : crop.top + side, crop.left : crop.left + side]
+
+
+def draw(pixels: Pixels, side: int, augment: Augment, rng: np.random.Generator) -> Crop | Strong:
+    """The square of one visit.
+
+    `default`, `center` and `script` make the same draws and use what is theirs, so that a visit
+    meets the same crop, flip, timestep and noise under each of them.
+    """
+    middle = centre(pixels, side)
     if augment == "none":
-        return centre(pixels, side)
+        return middle
+    if augment == "strong":
+        return draw_strong(pixels, side, rng)
     top = int(rng.integers(pixels.shape[0] - side + 1))
     left = int(rng.integers(pixels.shape[1] - side + 1))
-    return Crop(top, left, bool(rng.integers(2)))
+    flip = bool(rng.integers(2))
+    if augment == "center":
+        return middle._replace(flip=flip)
+    return Crop(top, left, flip and augment != "script")
 
 
-def cut(pixels: Pixels, crop: Crop, side: int) -> NDArray[np.float32]:
+def cut(pixels: Pixels, crop: Crop | Strong, side: int) -> NDArray[np.float32]:
     """The square as float32 in [-1, 1], channels first."""
-    square = pixels[crop.top : crop.top + side, crop.left : crop.left + side]
+    if isinstance(crop, Strong):
+        square = rendered(pixels, crop, side)
+    else:
+        square = pixels[crop.top : crop.top + side, crop.left : crop.left + side]
     if crop.flip:
         square = square[:, ::-1]
     return np.ascontiguousarray(square.transpose(2, 0, 1), dtype=np.float32) / 127.5 - 1.0

@@ -19,8 +19,8 @@ from itertools import accumulate
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.data.duplicates import components, near_duplicates, thumbnails
 from bench.data.pairs import Pairs
 from bench.errors import UsageError, ValidationError
 from bench.rng import generator
@@ -202,20 +202,9 @@ def clusters(pairs: Pairs) -> tuple[Cluster, ...]:
     Linked are pairs of one caption (case, spaces and punctuation aside), of one description under
     another name ("ski mask: ..." and "ski mask (open): ..."), and near-duplicate pictures.
     """
-    parent = list(range(len(pairs)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    for i, j in [*_same_words(pairs.originals), *near_duplicates(thumbnails(pairs))]:
-        low, high = sorted((root(i), root(j)))
-        parent[high] = low
-    found: dict[int, list[str]] = {}
-    for i, id_ in enumerate(pairs.ids):
-        found.setdefault(root(i), []).append(id_)
-    return tuple(tuple(ids) for ids in found.values())
+    links = [*_same_words(pairs.originals), *near_duplicates(thumbnails(pairs))]
+    groups = components(len(pairs), links)
+    return tuple(tuple(pairs.ids[i] for i in group) for group in groups)
 
 
 def _same_words(captions: Sequence[str]) -> Iterable[tuple[int, int]]:
@@ -229,38 +218,3 @@ def _same_words(captions: Sequence[str]) -> Iterable[tuple[int, int]]:
 
 def _normal(text: str) -> str:
     return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
-
-
-def thumbnails(pairs: Pairs) -> NDArray[np.uint8]:
-    """Every picture averaged down to 32 x 32, shape (n, 32, 32, 3)."""
-    from PIL import Image
-
-    small = np.empty((len(pairs), 32, 32, 3), dtype=np.uint8)
-    for i, id_ in enumerate(pairs.ids):
-        small[i] = np.asarray(pairs.image(id_).resize((32, 32), Image.Resampling.BOX))
-    return small
-
-
-def near_duplicates(small: NDArray[np.uint8], rmse: float = 0.02) -> list[tuple[int, int]]:
-    """Pairs of rows less than `rmse` apart (pixels in [0, 1]); equal rows appear as one chain.
-
-    Exact: the distance of 4 x 4 block means never exceeds that of the pixels, so that only rows
-    whose block means are close are compared in full.
-    """
-    flat = small.reshape(len(small), -1)
-    kept, first, inverse = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-    found = [(int(first[j]), i) for i, j in enumerate(inverse.ravel()) if first[j] != i]
-    means = kept.reshape(-1, 8, 4, 8, 4, 3).mean(axis=(2, 4)).reshape(len(kept), -1) / 255
-    means -= means.mean(axis=0)
-    norms = (means**2).sum(axis=1)
-    limit = rmse**2 * means.shape[1] + 1e-9
-    for start in range(0, len(kept), 512):
-        rows = slice(start, start + 512)
-        squared = norms[rows, None] + norms[start:] - 2 * means[rows] @ means[start:].T
-        near, far = np.nonzero(np.triu(squared < limit, 1))
-        for part in np.array_split(np.arange(len(near)), len(near) // 4096 + 1):
-            a, b = near[part] + start, far[part] + start
-            gap = (kept[a].astype(np.float32) - kept[b].astype(np.float32)) / 255
-            close = np.sqrt((gap**2).mean(axis=1)) < rmse
-            found += zip(first[a[close]].tolist(), first[b[close]].tolist(), strict=True)
-    return found

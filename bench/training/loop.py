@@ -8,255 +8,168 @@ pair, visit), which makes a resumed run equal to one that was never stopped, bit
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.data.geometry import draw
+from bench.composition import Composition
 from bench.data.pairs import Pairs
-from bench.models.base import Base
-from bench.models.diffusion import add_noise, training_target
-from bench.rng import generator
+from bench.models.base import Base, load_base
 from bench.specs import Augment
-from bench.training.caches import Posteriors, TextStates, Visit
 from bench.training.recipe import Recipe
+from bench.training.session import Session
+from bench.training.trainer import Trainer
+from bench.training.visits import Schedule, Visits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CHECKPOINT_SECONDS = 20.0
+FIGURES = "figures.json"
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass
-class Batch:
-    """One micro-batch of visits, ready for the U-Net."""
+class Task:
+    """What is to be trained: pairs as a defense prepared them, and how."""
 
-    clean: Tensor
-    noise: Tensor
-    times: Tensor
-    text: Tensor
+    pairs: Pairs
+    recipe: Recipe
+    augment: Augment
+    seed: int
+    auxiliary: Pairs
+    defense: Composition = field(default_factory=Composition)
 
-
-class Visits:
-    """The stream of visits: every epoch a fresh order, every visit its own draws."""
-
-    def __init__(
-        self, base: Base, pairs: Pairs, recipe: Recipe, augment: Augment, seed: int
-    ) -> None:
-        self._base, self._pairs, self._seed = base, pairs, seed
-        self._recipe, self._augment = recipe, augment
-        self.posteriors = Posteriors(base, pairs, recipe.crop_margin)
-        self._text = TextStates(base, pairs.captions)
-        self.total = recipe.epochs * len(pairs)
-
-    def order(self, epoch: int) -> list[int]:
-        shuffled = generator(self._seed, "order", epoch).permutation(len(self._pairs))
-        return [int(i) for i in shuffled]
-
-    def squares(self) -> Iterator[Visit]:
-        """The squares of all visits, without the rest of their draws."""
-        for epoch in range(self._recipe.epochs):
-            for i in range(len(self._pairs)):
-                yield self._square(i, self._rng(i, epoch))
-
-    def _rng(self, index: int, epoch: int) -> np.random.Generator:
-        return generator(self._seed, "visit", self._pairs.ids[index], epoch)
-
-    def _square(self, index: int, rng: np.random.Generator) -> Visit:
-        pixels, side = self.posteriors.pixels[index], self._base.resolution
-        return index, draw(pixels, side, self._augment, rng)
-
-    def batch(self, first: int, size: int) -> Batch:
-        """The visits first ... first + size - 1 of the whole training, all of one epoch."""
-        import torch
-
-        epoch, offset = divmod(first, len(self._pairs))
-        chosen = self.order(epoch)[offset : offset + size]
-        rngs = [self._rng(i, epoch) for i in chosen]
-        squares = [self._square(i, rng) for i, rng in zip(chosen, rngs, strict=True)]
-        mean, logvar = self.posteriors.of(squares)
-        steps = self._base.scheduler.config.num_train_timesteps
-        times = [int(rng.integers(steps)) for rng in rngs]
-        shape = (2, *mean.shape[1:])
-        draws = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs])
-        posterior, noise = torch.from_numpy(draws).to(mean.device).unbind(1)
-        clean = (mean + (0.5 * logvar).exp() * posterior) * self._base.scaling_factor
-        text = self._text.of(chosen)
-        return Batch(clean, noise, torch.tensor(times, device=mean.device), text)
+    @property
+    def secret(self) -> str:
+        """Keys what an attacker who trains by the same seed must not share: privacy's draws."""
+        return hashlib.sha256(json.dumps(self.pairs.ids).encode()).hexdigest()
 
 
-class Trainer:
-    """U-Net, optimiser and EMA with their state on disk."""
+def train(base: Base, task: Task, work: Path, out: Path, progress: Progress) -> dict[str, Any]:
+    """Fine-tunes on the pairs; writes `unet.safetensors` (EMA) and the kept epochs to `out`.
 
-    def __init__(self, base: Base, recipe: Recipe) -> None:
-        import torch
-        from accelerate import Accelerator
-        from diffusers.training_utils import EMAModel
-
-        self.base, self.recipe = base, recipe
-        self.accelerator = Accelerator(
-            mixed_precision=recipe.precision,
-            gradient_accumulation_steps=recipe.accumulate,
-            cpu=base.device.type == "cpu",
-        )
-        unet = base.unet.train().requires_grad_(True)
-        self.ema = EMAModel(unet.parameters(), decay=recipe.ema_decay, foreach=True)
-        optimiser = torch.optim.AdamW(
-            unet.parameters(),
-            lr=recipe.lr,
-            betas=recipe.betas,
-            eps=recipe.eps,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        self.unet, self.optimiser = self.accelerator.prepare(unet, optimiser)
-        self.visited = 0
-        self.losses: list[float] = []
-
-    def step(self, batch: Batch, last: bool = False) -> None:
-        """One micro-batch: loss, backward, and at the end of an accumulation one update.
-
-        `last` of an epoch ends an accumulation early, as accelerate does with a data loader.
-        """
-        import torch.nn.functional as F
-
-        base = self.base
-        if last:
-            self.accelerator.step = self.recipe.accumulate - 1
-        with self.accelerator.accumulate(self.unet):
-            alpha_bar = base.alphas_cumprod[batch.times]
-            noisy = add_noise(batch.clean, batch.noise, alpha_bar)
-            output = self.unet(noisy, batch.times, encoder_hidden_states=batch.text).sample
-            wanted = training_target(batch.clean, batch.noise, alpha_bar, base.prediction_type)
-            loss = F.mse_loss(output.float(), wanted.float())
-            self.accelerator.backward(loss)
-            if self.accelerator.sync_gradients:
-                self.accelerator.clip_grad_norm_(self.unet.parameters(), self.recipe.clip_norm)
-            self.optimiser.step()
-            self.optimiser.zero_grad()
-        if self.accelerator.sync_gradients:
-            self.ema.step(self._raw().parameters())
-        self.visited += len(batch.clean)
-        self.losses.append(float(loss.detach()))
-        if not math.isfinite(self.losses[-1]):
-            raise ValueError(f"the loss is {self.losses[-1]} after {self.visited} visits")
-
-    def ema_weights(self) -> dict[str, Tensor]:
-        """The EMA weights under the U-Net's names."""
-        names = [name for name, _ in self._raw().named_parameters()]
-        return {
-            name: value.detach().cpu().contiguous()
-            for name, value in zip(names, self.ema.shadow_params, strict=True)
-        }
-
-    def save(self, folder: Path) -> None:
-        """All state needed to go on, in one safetensors file, replaced whole."""
-        from safetensors.torch import save_file
-
-        unet = self._raw()
-        tensors = {f"unet.{n}": p.detach().contiguous() for n, p in unet.named_parameters()}
-        tensors |= {f"ema.{n}": value for n, value in self.ema_weights().items()}
-        for (name, _), state in zip(unet.named_parameters(), self._moments(), strict=True):
-            tensors |= {f"{part}.{name}": value for part, value in state.items()}
-        facts = {
-            "visited": self.visited,
-            "ema_steps": self.ema.optimization_step,
-            "losses": self.losses,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / ".checkpoint.partial"
-        save_file(tensors, beside, metadata={"facts": json.dumps(facts)})
-        beside.replace(folder / "checkpoint.safetensors")
-
-    def resume(self, folder: Path) -> None:
-        """Goes back to the last checkpoint in `folder`; from the start if none can be read."""
-        import torch
-        from safetensors import SafetensorError, safe_open
-
-        path = folder / "checkpoint.safetensors"
-        if not path.exists():
-            return
-        try:
-            stored: Any = safe_open(path, framework="pt", device=str(self.base.device))
-        except SafetensorError:  # cut short when the machine went down
-            path.unlink()
-            return
-        with stored:
-            facts = json.loads(stored.metadata()["facts"])
-            unet = self._raw()
-            with torch.no_grad():
-                for (name, p), shadow in zip(
-                    unet.named_parameters(), self.ema.shadow_params, strict=True
-                ):
-                    p.copy_(stored.get_tensor(f"unet.{name}"))
-                    shadow.copy_(stored.get_tensor(f"ema.{name}"))
-                    self.optimiser.state[p] = {
-                        part: stored.get_tensor(f"{part}.{name}")
-                        for part in ("exp_avg", "exp_avg_sq", "step")
-                    }
-        self.visited, self.losses = facts["visited"], facts["losses"]
-        self.ema.optimization_step = facts["ema_steps"]
-
-    def _raw(self) -> Any:
-        return self.accelerator.unwrap_model(self.unet)
-
-    def _moments(self) -> list[dict[str, Tensor]]:
-        parts = ("exp_avg", "exp_avg_sq", "step")
-        return [{k: self.optimiser.state[p][k] for k in parts} for p in self._raw().parameters()]
-
-
-def train(
-    base: Base,
-    pairs: Pairs,
-    recipe: Recipe,
-    augment: Augment,
-    seed: int,
-    work: Path,
-    out: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Fine-tunes on `pairs`; writes `unet.safetensors` (EMA) and the kept epochs to `out`.
-
-    Returns the figures of the training: mean loss of every epoch, steps, pictures a second.
+    Returns the figures of the training: mean loss of every epoch, pictures, steps.
     """
     from safetensors.torch import save_file
 
-    visits = Visits(base, pairs, recipe, augment, seed)
-    visits.posteriors.fill(visits.squares(), lambda done, of: progress(done, of, "squares encoded"))
-    trainer = Trainer(base, recipe)
-    trainer.resume(work)
-    keep = {epoch * len(pairs): epoch for epoch in recipe.keep if epoch < recipe.epochs}
+    asked = task.recipe
+    task = replace(task, recipe=task.defense.recipe(asked, len(task.pairs)))
+    recipe, defense, n = task.recipe, task.defense, len(task.pairs)
+    schedule = Schedule(recipe, n, task.seed, task.secret)
+    session = _session(base, task, schedule, work, progress)
+    trainer = session.trainer
+    trainer.resume(work, defense)
     saved = time.monotonic()
-    while trainer.visited < visits.total:
-        # As in the published script an epoch ends with a smaller batch, so no batch spans two.
-        left = len(pairs) - trainer.visited % len(pairs)
-        size = min(recipe.batch, left)
-        trainer.step(visits.batch(trainer.visited, size), last=size == left)
-        progress(trainer.visited, visits.total, "pictures")
-        if trainer.visited in keep:
-            save_file(trainer.ema_weights(), work / f"unet-{keep[trainer.visited]:04d}.safetensors")
-        whole_step = trainer.accelerator.sync_gradients
-        if whole_step and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            trainer.save(work)
+    # A training that was killed between its end and its publication stops where it had stopped.
+    while trainer.batches < schedule.total and trainer.stopped is None:
+        number = trainer.batches
+        last = schedule.ends_epoch(number)
+        losses = partial(_losses, session, defense, schedule.visit(number))
+        trainer.step(losses, schedule.chosen(number), last=last)
+        if trainer.whole:
+            defense.after_step()
+        epoch = trainer.batches // schedule.per_epoch
+        visited = n * epoch + (0 if last else recipe.batch * (trainer.batches % schedule.per_epoch))
+        progress(visited, recipe.epochs * n, "pictures")
+        if last and epoch in recipe.keep and epoch < recipe.epochs:
+            save_file(trainer.weights(), work / kept_name(epoch))
+        if last and defense.stops(epoch):
+            trainer.stopped = epoch
+        if trainer.whole and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            trainer.save(work, defense)
             saved = time.monotonic()
-    for path in work.glob("unet-*.safetensors"):
-        shutil.copyfile(path, out / path.name)
-    save_file(trainer.ema_weights(), out / "unet.safetensors")
+    save_file(trainer.weights(), out / "unet.safetensors")
+    for epoch in (epoch for epoch in asked.keep if epoch < asked.epochs):
+        kept = work / kept_name(epoch)  # a model that stopped earlier is what it was then
+        shutil.copyfile(kept if kept.exists() else out / "unet.safetensors", out / kept.name)
+    return _figures(trainer, schedule, n)
+
+
+def kept_name(epoch: int) -> str:
+    """File of the weights that are kept of this epoch."""
+    return f"unet-{epoch:04d}.safetensors"
+
+
+def _session(base: Base, task: Task, schedule: Schedule, work: Path, progress: Progress) -> Session:
+    """Caches filled, optimiser made, and every part of the defense set up."""
+    stream = Visits(base, task.pairs, task.recipe, task.augment, task.seed, task.defense)
+    stream.posteriors.fill(
+        stream.squares(schedule), lambda done, of: progress(done, of, "squares encoded")
+    )
+    session = Session(
+        trainer=Trainer(base, task.recipe, task.seed, task.secret),
+        pairs=task.pairs,
+        auxiliary=task.auxiliary,
+        recipe=task.recipe,
+        augment=task.augment,
+        seed=task.seed,
+        stream=stream,
+        train_beside=partial(_train_beside, base.folder, task, work, progress),
+    )
+    task.defense.begin(session)
+    return session
+
+
+def _train_beside(
+    folder: Path,
+    task: Task,
+    work: Path,
+    progress: Progress,
+    name: str,
+    pairs: Pairs,
+    epochs: int | None,
+) -> tuple[Any, dict[str, Any]]:
+    """The U-Net of a model trained from the base on these pairs without a defense; its figures.
+
+    Both stay in the work folder, so that a resumed training finds them there.
+    """
+    # Known by what it is trained on, too: two defenses may give one name to different teachers.
+    about = hashlib.sha256(json.dumps([pairs.ids, epochs]).encode()).hexdigest()
+    own = work / f"{name}-{about[:8]}"
+    weights = own / "out" / "unet.safetensors"
+    if not weights.exists():
+        (own / "partial").mkdir(parents=True, exist_ok=True)
+        recipe = task.recipe.changed(keep=(), epochs=epochs or task.recipe.epochs)
+        alone = replace(task, pairs=pairs, defense=Composition(), recipe=recipe)
+        figures = train(
+            load_base(folder), alone, own, own / "partial",
+            lambda done, of, unit: progress(done, of, f"{unit} of {name}"),
+        )  # fmt: skip
+        (own / "partial" / FIGURES).write_text(json.dumps(figures), encoding="utf-8")
+        (own / "partial").replace(own / "out")
+    kept: dict[str, Any] = json.loads((own / "out" / FIGURES).read_text(encoding="utf-8"))
+    return load_base(folder, weights).unet, kept
+
+
+def _losses(session: Session, defense: Composition, visit: int, chosen: Sequence[int]) -> Tensor:
+    """Losses of these pairs at this visit as the defense wants them, (n,), with gradient."""
+    batch = defense.on_batch(session.stream.batch(chosen, visit))
+    noisy = session.noisy(batch)
+    output = session.trainer.unet(noisy, batch.times, encoder_hidden_states=batch.text).sample
+    batch.output = output.detach().float()
+    wanted = defense.target(batch)
+    errors = (output.float() - (session.wanted(batch) if wanted is None else wanted)).square()
+    losses: Tensor = errors.flatten(1).mean(1)
+    weights = defense.weigh(errors, batch)
+    return losses if weights is None else losses * weights
+
+
+def _figures(trainer: Trainer, schedule: Schedule, pairs: int) -> dict[str, Any]:
+    epochs = trainer.batches // schedule.per_epoch
+    parts = np.array_split(np.array(trainer.losses), epochs)
     return {
-        "pairs": len(pairs),
-        "pictures": visits.total,
-        "steps": trainer.ema.optimization_step,
-        "loss_by_epoch": _by_epoch(trainer.losses, recipe.epochs),
+        "pairs": pairs,
+        "epochs": epochs,
+        "pictures": sum(len(schedule.chosen(number)) for number in range(trainer.batches)),
+        "steps": trainer.steps,
+        "loss_by_epoch": [round(float(part.mean()), 6) for part in parts],
     }
-
-
-def _by_epoch(losses: list[float], epochs: int) -> list[float]:
-    return [round(float(part.mean()), 6) for part in np.array_split(np.array(losses), epochs)]

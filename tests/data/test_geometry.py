@@ -11,6 +11,9 @@ from PIL import Image
 from bench.data.geometry import Crop, centre, cut, draw, resize
 from bench.rng import generator
 
+PINNED = [(4, 6, True), (1, 0, False), (2, 4, True), (2, 4, True)]
+FOLLOWING = 339
+
 
 def numbered(height: int, width: int) -> Image.Image:
     """Every pixel says where it is: (row, column, 0)."""
@@ -78,6 +81,30 @@ def test_every_crop_and_both_sides_are_drawn_equally_often(size, margin, tops, l
         counts = np.bincount(values, minlength=possible)
         assert len(counts) == possible
         assert abs(counts - n / possible).max() < 5 * (n / possible) ** 0.5
+
+
+def test_the_draws_of_the_old_augmentations_have_not_moved():
+    """Trainings that were made with them must stay the same to the bit."""
+    pixels, rng = resize(numbered(16, 24), 16, margin=2), generator("pinned")
+    drawn = [draw(pixels, 16, "default", rng) for _ in range(4)]
+    assert drawn == PINNED
+    assert int(rng.integers(1000)) == FOLLOWING
+    rng = generator("pinned")
+    draw(pixels, 16, "none", rng)
+    assert int(rng.integers(1000)) == int(generator("pinned").integers(1000))
+
+
+def test_what_lies_between_makes_the_same_draws_and_uses_its_part():
+    pixels = resize(numbered(16, 40), 16, margin=2)
+    for visit in range(60):
+        rngs = [generator(visit) for _ in range(3)]
+        usual, middle, shifted = (
+            draw(pixels, 16, augment, rng)
+            for augment, rng in zip(("default", "center", "script"), rngs, strict=True)
+        )
+        assert middle == Crop(2, 14, usual.flip)
+        assert shifted == Crop(usual.top, usual.left, flip=False)
+        assert len({int(rng.integers(10**9)) for rng in rngs}) == 1
 
 
 def test_a_square_picture_without_margin_knows_no_crop():

@@ -24,8 +24,6 @@ from bench.data.splits import (
     deal,
     ids_of,
     make_split,
-    near_duplicates,
-    thumbnails,
 )
 from bench.errors import UsageError, ValidationError
 from bench.rng import generator
@@ -223,39 +221,6 @@ def test_which_captions_are_linked(a: str, b: str, linked: bool) -> None:
     assert (len(clusters(made([a, b, "something else entirely"]))) == 2) is linked
 
 
-def test_near_duplicates_are_those_of_the_plain_definition() -> None:
-    rng = generator("near")
-    base = rng.integers(0, 256, (60, 32, 32, 3))
-    base[:20] = 255
-    base[:20, 10:14, 10:14] = rng.integers(0, 256, (20, 1, 1, 3))
-    noisy = base + rng.normal(0, rng.uniform(1, 9, (60, 1, 1, 1)), base.shape)
-    small = np.concatenate([base, noisy.round(), base[:3]]).clip(0, 255).astype(np.uint8)
-    scaled = small.reshape(len(small), -1) / 255
-    expected = {
-        (i, j)
-        for i, j in itertools.combinations(range(len(small)), 2)
-        if np.sqrt(np.mean((scaled[i] - scaled[j]) ** 2)) < 0.02
-    }
-    assert 20 < len(expected) < 1000
-    assert _components(near_duplicates(small), len(small)) == _components(expected, len(small))
-
-
-def _components(links: list[tuple[int, int]] | set[tuple[int, int]], n: int) -> list[int]:
-    label = list(range(n))
-    for _ in range(n):
-        for i, j in links:
-            label[i] = label[j] = min(label[i], label[j])
-    return label
-
-
-def test_near_duplicates_of_blank_pictures_are_found() -> None:
-    links = near_duplicates(np.full((3000, 32, 32, 3), 255, dtype=np.uint8))
-    assert len(links) == 2999
-    faint = np.full((600, 32, 32, 3), 250, dtype=np.uint8)
-    faint[:, 0, 0, 0] = np.arange(600) % 250
-    assert len(near_duplicates(faint)) > 599
-
-
 def test_near_duplicate_pictures_share_a_cluster() -> None:
     def open_image(id_: str) -> Image.Image:
         image = noise("twin" if id_ in ("p1", "p3") else id_).resize((96, 64))
@@ -265,10 +230,6 @@ def test_near_duplicate_pictures_share_a_cluster() -> None:
     pairs = Pairs(tuple(f"p{i}" for i in range(5)), captions, captions, open_image)
     assert ("p1", "p3") in clusters(pairs)
     assert len(clusters(pairs)) == 4
-
-
-def test_thumbnails_of_tiles_are_the_tiles() -> None:
-    assert np.array_equal(thumbnails(tiles.pairs()), tiles.pixels())
 
 
 def test_scenes_split_too() -> None:

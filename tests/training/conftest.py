@@ -10,10 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from bench.composition import Composition
 from bench.data import scenes
 from bench.data.pairs import Pairs
 from bench.models.base import Base, load_base
-from bench.training.loop import train
+from bench.training.loop import Task, train
 from bench.training.recipe import Recipe
 
 Weights = dict[str, torch.Tensor]
@@ -61,12 +62,15 @@ def training(fresh, pairs, tmp_path) -> Callable[..., Trained]:
         work: Path | None = None,
         progress: Callable[[int, int, str], None] = lambda done, of, unit: None,
         base: Base | None = None,
+        defense: Composition | None = None,
+        auxiliary: Pairs | None = None,
     ) -> Trained:
         folder = tmp_path / f"training-{next(names)}"
         out, work = folder / "out", work or folder / "work"
         out.mkdir(parents=True)
         work.mkdir(parents=True, exist_ok=True)
-        figures = train(base or fresh(), pairs, recipe, augment, seed, work, out, progress)
+        task = Task(pairs, recipe, augment, seed, auxiliary or pairs, defense or Composition())
+        figures = train(base or fresh(), task, work, out, progress)
         return Trained(out, figures)
 
     return run

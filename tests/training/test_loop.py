@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from diffusers import DDPMScheduler
 
 from bench.training import caches, loop
-from bench.training.loop import Visits
+from bench.training.visits import Schedule, Visits
 
 CLOSE = 1e-3
 """Of the way a training went, where float32 sums are taken in another order; seen: 1.4e-4."""
@@ -39,7 +39,7 @@ def killed_at(pictures, told=None):
 
 def plain_training(base, pairs, recipe, augment, seed):
     """The published script's loop with the same draws: no accelerate, no EMAModel, no cache."""
-    visits = Visits(base, pairs, recipe, augment, seed)
+    visits, schedule = Visits(base, pairs, recipe, augment, seed), Schedule(recipe, 10, seed)
     scheduler = DDPMScheduler.from_config(base.scheduler.config)
     unet = base.unet.train().requires_grad_(True)
     optimiser = torch.optim.AdamW(
@@ -48,9 +48,9 @@ def plain_training(base, pairs, recipe, augment, seed):
     average = [p.detach().clone() for p in unet.parameters()]
     steps, losses = 0, []
     for epoch in range(recipe.epochs):
-        starts = range(0, len(pairs), recipe.batch)
-        for number, start in enumerate(starts, start=1):
-            batch = visits.batch(epoch * len(pairs) + start, min(recipe.batch, len(pairs) - start))
+        for number in range(1, schedule.per_epoch + 1):
+            chosen = schedule.chosen(epoch * schedule.per_epoch + number - 1)
+            batch = visits.batch(chosen, epoch)
             noisy = scheduler.add_noise(batch.clean, batch.noise, batch.times)
             wanted = batch.noise
             if base.prediction_type == "v_prediction":
@@ -58,7 +58,7 @@ def plain_training(base, pairs, recipe, augment, seed):
             loss = F.mse_loss(unet(noisy, batch.times, batch.text).sample, wanted)
             (loss / recipe.accumulate).backward()
             losses.append(loss.item())
-            if number % recipe.accumulate and number < len(starts):
+            if number % recipe.accumulate and number < schedule.per_epoch:
                 continue
             torch.nn.utils.clip_grad_norm_(unet.parameters(), recipe.clip_norm)
             optimiser.step()

@@ -9,7 +9,7 @@ import torch
 from bench.data.geometry import Crop, cut
 from bench.training import caches
 from bench.training.caches import Posteriors, TextStates
-from bench.training.loop import Visits
+from bench.training.visits import Schedule, Visits
 
 PARTS = ("clean", "noise", "times", "text")
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -22,8 +22,9 @@ def visits(fresh, recipe):
 
     def make(pairs, seed=0, augment="default", fill=False, **changes):
         stream = Visits(fresh(), pairs, recipe.model_copy(update=changes), augment, seed)
+        stream.schedule = Schedule(recipe.model_copy(update=changes), len(pairs), seed)
         if fill:
-            stream.posteriors.fill(stream.squares(), lambda done, of: None)
+            stream.posteriors.fill(stream.squares(stream.schedule), lambda done, of: None)
         return stream
 
     return make
@@ -33,8 +34,9 @@ def by_pair(stream, pairs, epoch, size):
     """What each pair met in an epoch, read in batches of this size."""
     n, found = len(pairs), {}
     for first in range(0, n, size):
-        chosen = stream.order(epoch)[first : first + size]
-        batch = stream.batch(epoch * n + first, min(size, n - first))
+        chosen = stream.schedule.order(epoch)[first : first + size]
+        batch = stream.batch(chosen, epoch)
+        assert batch.ids == tuple(pairs.ids[i] for i in chosen)
         assert len(batch.clean) == len(chosen)
         for row, i in enumerate(chosen):
             found[pairs.ids[i]] = {part: getattr(batch, part)[row] for part in PARTS}
@@ -51,11 +53,11 @@ def assert_same_draws(ours, theirs):
 
 def test_an_epoch_visits_every_pair_once_in_an_order_of_its_own(visits, pairs):
     stream = visits(pairs)
-    orders = [stream.order(epoch) for epoch in range(3)]
+    orders = [stream.schedule.order(epoch) for epoch in range(3)]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
-    assert visits(pairs).order(1) == orders[1]
-    assert visits(pairs, seed=1).order(1) != orders[1]
+    assert visits(pairs).schedule.order(1) == orders[1]
+    assert visits(pairs, seed=1).schedule.order(1) != orders[1]
 
 
 @pytest.mark.parametrize("size", [1, 3, 10])
@@ -97,14 +99,14 @@ def test_filling_the_cache_changes_no_draw(visits, pairs):
 
 def test_the_cache_holds_exactly_the_squares_that_are_visited(visits, pairs):
     stream = visits(pairs, fill=True)
-    planned = set(stream.squares())
+    planned = set(stream.squares(stream.schedule))
     asked = []
     read = stream.posteriors.of
     stream.posteriors.of = lambda squares: (asked.extend(squares), read(squares))[1]
     for epoch in range(3):
         by_pair(stream, pairs, epoch, 4)
     assert set(asked) == planned == set(stream.posteriors._known)
-    assert len(asked) == stream.total == 30
+    assert len(asked) == 30
 
 
 def test_times_are_uniform_over_the_whole_schedule(visits, pairs):
@@ -114,7 +116,7 @@ def test_times_are_uniform_over_the_whole_schedule(visits, pairs):
     for rng in rngs:
         stream._square(0, rng)
         times.append(int(rng.integers(1000)))
-    drawn = stream.batch(0, 10).times
+    drawn = stream.batch(stream.schedule.order(0), 0).times
     assert sorted(drawn.tolist()) == sorted(times[::300])
     counts = np.histogram(times, bins=10, range=(0, 1000))[0]
     assert abs(counts - 300).max() < 5 * 300**0.5
@@ -125,7 +127,7 @@ def test_the_posterior_is_sampled_at_every_visit(visits, pairs):
     """Its standardised deviations over visits are N(0, 1), not 0."""
     stream = visits(pairs, augment="none", epochs=60)
     base = stream._base
-    stream.posteriors.fill(stream.squares(), lambda done, of: None)
+    stream.posteriors.fill(stream.squares(stream.schedule), lambda done, of: None)
     square = (0, Crop(2, 2, flip=False))
     mean, logvar = stream.posteriors.of([square])
     met = torch.stack(
@@ -139,8 +141,9 @@ def test_the_posterior_is_sampled_at_every_visit(visits, pairs):
 
 def test_the_posterior_s_draw_is_not_the_noise(visits, pairs):
     stream = visits(pairs, augment="none")
-    batch = stream.batch(0, 10)
-    mean, logvar = stream.posteriors.of([(i, Crop(2, 2, flip=False)) for i in stream.order(0)])
+    order = stream.schedule.order(0)
+    batch = stream.batch(order, 0)
+    mean, logvar = stream.posteriors.of([(i, Crop(2, 2, flip=False)) for i in order])
     draw = (batch.clean / stream._base.scaling_factor - mean) / (0.5 * logvar).exp()
     both = torch.stack([draw.flatten(), batch.noise.flatten()])
     assert abs(torch.corrcoef(both)[0, 1]) < 4 / both.shape[1] ** 0.5
@@ -161,10 +164,12 @@ def test_a_flip_is_encoded_and_not_a_flipped_latent(fresh, pairs):
 
 
 def test_augmented_visits_see_flips_and_shifts_and_the_others_do_not(visits, pairs):
-    squares = {crop for _, crop in visits(pairs, epochs=20).squares()}
+    stream = visits(pairs, epochs=20)
+    squares = {crop for _, crop in stream.squares(stream.schedule)}
     assert {crop.flip for crop in squares} == {False, True}
     assert {crop.top for crop in squares} == {crop.left for crop in squares} == set(range(5))
-    centred = {crop for _, crop in visits(pairs, epochs=20, augment="none").squares()}
+    stream = visits(pairs, epochs=20, augment="none")
+    centred = {crop for _, crop in stream.squares(stream.schedule)}
     assert centred == {Crop(2, 2, flip=False)}
 
 
@@ -197,9 +202,30 @@ def test_text_states_are_found_by_pair_and_equal_captions_share_one(fresh, monke
     base = fresh()
     states = TextStates(base, ("b", "a", "b", "c", ""))
     assert len(states._states) == 4
-    found = states.of([4, 0, 2, 1])
+    found = states.of(["", "b", "b", "a"])
     assert torch.equal(found[1], found[2])
     for row, caption in zip(found, ("", "b", "b", "a"), strict=True):
         ids = base.tokenizer(caption, padding="max_length", return_tensors="pt").input_ids
         with torch.no_grad():
             torch.testing.assert_close(row, base.text_encoder(ids)[0][0], **CLOSE)
+
+
+def test_captions_that_a_visit_brings_are_encoded_with_it_and_forgotten(fresh):
+    states = TextStates(fresh(), ("a",))
+    mixed = states.of(["new", "a", "new"])
+    assert torch.equal(mixed[0], mixed[2])
+    assert torch.equal(mixed[1], states.of(["a"])[0])
+    assert torch.equal(states.of(["new"]), states.of(["new"]))
+    assert len(states._states) == 1
+
+
+def test_poisson_draws_each_pair_for_each_batch_by_itself(recipe):
+    changed = recipe.model_copy(update={"poisson": True, "epochs": 400})
+    schedule = Schedule(changed, 10, 0)
+    drawn = [schedule.chosen(number) for number in range(schedule.total)]
+    assert schedule.total == 400 * 3
+    counts = np.array([[i in some for i in range(10)] for some in drawn])
+    assert abs(counts.mean(0) - 0.4).max() < 5 * (0.24 / len(drawn)) ** 0.5
+    assert abs(np.corrcoef(counts.T) - np.eye(10)).max() < 5 / len(drawn) ** 0.5
+    assert len({schedule.visit(number) for number in range(schedule.total)}) == schedule.total
+    assert [] in drawn
