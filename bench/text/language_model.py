@@ -1,4 +1,4 @@
-"""Rewrites captions with a local or hub instruct model, one at a time and greedily.
+"""Answers to an instruction about a caption by a local or hub model, one at a time and greedily.
 
 One caption a call: the paper's prompt speaks of "sentences", but several at once can come back
 misaligned, and padding would let a caption's rewrite depend on its neighbours.
@@ -29,9 +29,10 @@ THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 class Rewriter:
     """A causal language model with its tokenizer, on the GPU if there is one."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, instruction: str = INSTRUCTION) -> None:
         import torch
 
+        self.instruction = instruction
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model, self.tokenizer = _load(name)
         self.model.to(self.device).eval()
@@ -60,14 +61,15 @@ class Rewriter:
     def _inputs(self, caption: str) -> Any:
         """The prompt as the model was taught to read it, or as plain text."""
         if getattr(self.tokenizer, "chat_template", None):
-            turn = [{"role": "user", "content": f"{INSTRUCTION}\n{caption}"}]
+            turn = [{"role": "user", "content": f"{self.instruction}\n{caption}"}]
             text = self.tokenizer.apply_chat_template(
                 turn, tokenize=False, add_generation_prompt=True
             )
             # The template has written the special tokens already.
             inputs = self.tokenizer(text, return_tensors="pt", add_special_tokens=False)
         else:
-            text = f"{INSTRUCTION}\n{caption}\nRewritten sentence:"
+            answer = "Rewritten sentence" if self.instruction == INSTRUCTION else "Answer"
+            text = f"{self.instruction}\n{caption}\n{answer}:"
             inputs = self.tokenizer(text, return_tensors="pt")
         return {k: v.to(self.device) for k, v in inputs.items() if k != "token_type_ids"}
 
@@ -91,7 +93,7 @@ def _load(name: str) -> tuple[Any, Any]:
 
     folder = Path(name).expanduser()
     if not folder.is_dir() and (folder.is_absolute() or name.startswith((".", "~"))):
-        raise OfflineError(f"no language model folder at {folder}; see defense reph, path=")
+        raise OfflineError(f"no language model folder at {folder}; see path=")
     hub_id, _, revision = name.partition("@")
     source = str(folder) if folder.is_dir() else hub_id
     given = {"revision": revision or None, "trust_remote_code": False}

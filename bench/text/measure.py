@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 WORDS = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
@@ -30,3 +31,15 @@ def jaccard_distance(old: str, new: str) -> float:
     before, after = set(words(old)), set(words(new))
     together = before | after
     return 1.0 - len(before & after) / len(together) if together else 0.0
+
+
+def strength(old: Sequence[str], new: Sequence[str]) -> dict[str, float]:
+    """Realised strength: how many captions changed, and how far on average."""
+    both = list(zip(old, new, strict=True))
+    n = max(len(both), 1)
+    return {
+        "captions": len(both),
+        "changed": sum(plain(a) != plain(b) for a, b in both) / n,
+        "words_changed": sum(words_changed(a, b) for a, b in both) / n,
+        "jaccard_distance": sum(jaccard_distance(a, b) for a, b in both) / n,
+    }
