@@ -30,21 +30,29 @@ class Estimator:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._epochs = self._by_defense()
         self._seconds = {kind: self._typical(kind) for kind in FIRST_GUESS}
+
+    def _by_defense(self) -> dict[str, list[float]]:
+        """Seconds an epoch took: private or distilled trainings take several times as long."""
+        found: dict[str, list[float]] = {}
+        for _, record in self._store.records("train"):
+            params = record["spec"]["params"]
+            seconds = record["made"]["seconds"] / params["recipe"]["epochs"]
+            found.setdefault(params["defense"]["name"], []).append(seconds)
+        return found
 
     def _typical(self, kind: str) -> float:
         took = [record["made"]["seconds"] for _, record in self._store.records(kind)]
         return float(median(took)) if took else FIRST_GUESS[kind]
 
     def seconds(self, stage: Stage) -> float:
-        """Zero for what is stored; a training by its number of epochs."""
+        """Zero for what is stored; a training by its epochs, as its own defense takes if known."""
         if self._store.has(stage):
             return 0.0
         if stage.kind == "train":
-            took = [
-                record["made"]["seconds"] / record["spec"]["params"]["recipe"]["epochs"]
-                for _, record in self._store.records("train")
-            ]
+            defense = stage.params["defense"]["name"]
+            took = self._epochs.get(defense) or [t for ts in self._epochs.values() for t in ts]
             an_epoch = median(took) if took else FIRST_GUESS["train"] / 80
             return float(an_epoch * stage.params["recipe"]["epochs"])
         return self._seconds[stage.kind]

@@ -2,7 +2,7 @@
 
     split --+-- train(target, defended) --+-- features --+-- scores --------------+
             |                             +-- samples ---|--- utility --+         |
-            +-- train(shadow, undefended) --- features --+              +---------+-- metrics
+            +-- train(shadow) --------------- features --+              +---------+-- metrics
             +-- (base) ---------------------- features ------ scores (control) ---+
             +-- train(reference) -- reference -^  (reference-calibrated attacks only)
             +-- captions ---------------------^  (view `pseudo` only)
@@ -45,7 +45,7 @@ def all_stages(cells: Iterable[Cell]) -> list[Stage]:
 
 @cache
 def undefended() -> Component:
-    """The defense of every shadow: none."""
+    """No defense: what the attacker's own models usually train under."""
     return resolve("defense", "none")
 
 
@@ -105,7 +105,7 @@ class _Graph:
                 "seed": cell.seed,
             },
             {"split": self.split if part == "members" else self.shadows},
-            {**self.common, "defense": defense.path},
+            {**self.common, "defense": defense.paths()},
         )
 
     def target(self) -> dict[str, Stage]:
@@ -113,10 +113,14 @@ class _Graph:
         return {} if self.cell.at == 0 else {"model": self.train("members", self.cell.defense)}
 
     def shadow(self) -> dict[str, Stage]:
-        """The attacker's own model: same recipe and checkpoint, no defense."""
+        """The attacker's own model: same recipe and checkpoint."""
         if self.cell.at == 0:
             return {}
-        return {"model": self.train("shadow_members", undefended())}
+        return {"model": self.train("shadow_members", self.attackers())}
+
+    def attackers(self) -> Component:
+        """The defense of the attacker's own models: none, unless it imitates the target's."""
+        return self.cell.defense if self.cell.shadow_defense == "same" else undefended()
 
     def features(self, part: str, model: dict[str, Stage]) -> Stage:
         at = self.cell.at if model else 0
@@ -137,8 +141,8 @@ class _Graph:
         }
         hints = {**self.common, "attack": cell.attack.path, "label": cell.attack.label, **hints}
         if cell.view == "defended":
-            params["defense"] = cell.defense.identity()
-            hints["defense"] = cell.defense.path
+            params |= {"defense": cell.defense.identity(), "replays": cell.replays}
+            hints["defense"] = cell.defense.paths()
         if cell.view == "pseudo":
             inputs = {"captions": self.captions(), **inputs}
         split = self.split if part == "target" else self.shadows
@@ -157,11 +161,11 @@ class _Graph:
             weights = {} if which == "base" else {"weights": which}
             return {"reference": self._asked("reference", part, 0, {}, weights)}
         if part == "target":
-            model = self.train("shadow_all", undefended(), EARLY)
+            model = self.train("shadow_all", self.attackers(), EARLY)
             return {"reference": self._asked("reference", part, None, {"model": model}, {})}
         halves = {}
         for k in range(FOLDS):
-            model = self.train(f"shadow_but_{k}", undefended(), EARLY)
+            model = self.train(f"shadow_but_{k}", self.attackers(), EARLY)
             halves[f"reference_{k}"] = self._asked(
                 "reference", f"fold_{k}", None, {"model": model}, {}
             )
@@ -176,7 +180,7 @@ class _Graph:
     def scores(self, target: Stage) -> Stage:
         return Stage(
             "scores",
-            {"attack": self.cell.attack.identity()},
+            {"attack": self.cell.attack.identity(), "pool": self.cell.pool},
             {
                 "split": self.shadows,
                 "target": target,
@@ -199,7 +203,12 @@ class _Graph:
         side = {"resolution": cell.resolution, **weights}
         real = Stage("real", side, {"split": self.reserved}, places)
         inputs = {"split": self.reserved, "samples": samples, "real": real, **model}
-        return Stage("utility", {**common, **weights}, inputs, places)
+        return Stage(
+            "utility",
+            {**common, **weights, "clip": cell.clip_digest},
+            inputs,
+            {**places, "clip": cell.clip},
+        )
 
     def metrics(self) -> Stage:
         model = self.target()

@@ -11,13 +11,15 @@ from typing import Any, get_args
 from bench.data.sources import DataSource, open_source
 from bench.errors import UsageError, ValidationError, unknown
 from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
-from bench.plugins import Kind, discover, instantiate, resolve
-from bench.specs import Augment, Cell, Component, Sampling, Shadow, View
+from bench.plugins import Kind, discover, instantiate, joined, resolve
+from bench.specs import Augment, Cell, Component, Pool, Sampling, Shadow, ShadowDefense, View
 from bench.training.recipe import named_recipe
 
-AUGMENTS: tuple[Augment, ...] = ("default", "none")
+AUGMENTS: tuple[Augment, ...] = get_args(Augment)
 VIEWS: tuple[View, ...] = get_args(View)
 SHADOWS: tuple[Shadow, ...] = get_args(Shadow)
+POOLS: tuple[Pool, ...] = get_args(Pool)
+SHADOW_DEFENSES: tuple[ShadowDefense, ...] = get_args(ShadowDefense)
 REFERENCE = re.compile(r"\breference=(?P<model>[^,\]]+)")
 
 
@@ -34,12 +36,17 @@ class Request:
     seeds: Sequence[int] = (0,)
     at: Sequence[int] = ()
     view: str = "original"
+    replays: int = 1
+    pool: str = "mean"
     shadow: str = "disjoint"
+    shadow_defense: str = "none"
     captioner: str | None = None
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
     inception: str | None = None
     """Path of the Inception-2015 weights, for FID proper."""
+    clip: str | None = None
+    """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
 
     def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
         """Every combination asked for; bad names raise UsageError before anything is computed.
@@ -49,10 +56,16 @@ class Request:
         for what, name, known in (
             ("augmentation", self.augment, AUGMENTS),
             ("view", self.view, VIEWS),
+            ("pool", self.pool, POOLS),
             ("shadow", self.shadow, SHADOWS),
+            ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
         ):
             if name not in known:
                 raise unknown(what, name, known)
+        if self.replays > 1 and self.view != "defended":
+            raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
+        if self.pool != "mean" and self.replays == 1:
+            raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
         recipe = named_recipe(self.recipe)
         attacks = self._willing(self._components("attack", self.attacks), say)
         defenses = self._components("defense", self.defenses)
@@ -72,10 +85,14 @@ class Request:
             "recipe": recipe.model_dump(mode="json"),
             "augment": self.augment,
             "view": self.view,
+            "replays": self.replays,
+            "pool": self.pool,
             "shadow": self.shadow,
+            "shadow_defense": self.shadow_defense,
             **self._captioner(),
             "sampling": self._sampling(source),
             **self._inception(),
+            **self._clip(folder),
         }
         return [
             Cell(**shared, defense=defense, attack=attack, seed=seed, at=at)
@@ -90,13 +107,14 @@ class Request:
         base = self.base if self.base == EMBEDDED else str(Path(self.base).expanduser().resolve())
         return replace(
             self,
-            defenses=[_absolute_file(name) for name in self.defenses],
+            defenses=["+".join(map(_absolute_file, joined(name))) for name in self.defenses],
             attacks=[_absolute_file(name) for name in self.attacks],
             data=_absolute(self.data),
             captioner=_absolute_captioner(self.captioner),
             base=base,
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
             inception=self.inception and str(Path(self.inception).expanduser().resolve()),
+            clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
 
     def _components(self, kind: Kind, names: Sequence[str]) -> list[Component]:
@@ -166,6 +184,12 @@ class Request:
 
         path = Path(self.inception).expanduser().resolve()
         return {"inception": str(path), "inception_digest": weights_digest(path)}
+
+    def _clip(self, base: Path) -> dict[str, str]:
+        from bench.utility.alignment import clip_identity, own_clip
+
+        folder = Path(self.clip).expanduser().resolve() if self.clip else own_clip(base)
+        return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
 
 
 def _reason(attack: Component, shadow: str) -> str | None:

@@ -20,21 +20,23 @@ FOLDS = 2
 """Halves of the shadow's pairs between which references are cross-fitted."""
 STAGE_VERSIONS = {
     "split": 2,
-    "train": 1,
+    "train": 2,
     "captions": 1,
-    "reference": 1,
-    "features": 2,
-    "scores": 1,
+    "reference": 2,
+    "features": 3,
+    "scores": 2,
     "samples": 1,
     "real": 1,
-    "utility": 1,
-    "metrics": 2,
+    "utility": 2,
+    "metrics": 3,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
 
-Augment = Literal["default", "none"]
+Augment = Literal["default", "none", "center", "script", "strong"]
 View = Literal["original", "defended", "pseudo"]
 Shadow = Literal["disjoint", "resplit"]
+Pool = Literal["mean", "max"]
+ShadowDefense = Literal["none", "same"]
 
 
 class Frozen(BaseModel):
@@ -56,9 +58,18 @@ class Component(Frozen):
 
     reference: str | None = None
     """The model that a reference-calibrated attack compares with; also among `params`."""
+    parts: tuple[Component, ...] = ()
+    """Of a defense made of several: each of them, in the order they act."""
 
     def identity(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"path", "label", "reference"})
+        """What of it is in a key."""
+        if self.parts:
+            return {"name": self.name, "parts": [part.identity() for part in self.parts]}
+        return self.model_dump(include={"name", "params", "source"})
+
+    def paths(self) -> list[str]:
+        """Files that define it, one a part."""
+        return [part.path for part in self.parts or (self,)]
 
 
 class Sampling(Frozen):
@@ -70,7 +81,7 @@ class Sampling(Frozen):
 
 
 class Cell(Frozen):
-    """One row: (data, base, recipe, defense, augmentation, attack, view, seed, checkpoint)."""
+    """One row: what is attacked, by what, and what the attacker knows."""
 
     data: str
     """As it was typed; a worker opens it again by this name."""
@@ -88,6 +99,12 @@ class Cell(Frozen):
     attack: Component
     view: View = "original"
     """The captions that the attacker queries with."""
+    replays: int = Field(1, ge=1)
+    """Under the view `defended`: how often the attacker replays the defense for each pair."""
+    pool: Pool = "mean"
+    """What is made of a pair's scores over the replays."""
+    shadow_defense: ShadowDefense = "none"
+    """Whether the attacker's own models are trained under the target's defense."""
     captioner: str | None = None
     """Where the captions of the view `pseudo` come from; where to look, not part of any key."""
     captioner_identity: str | None = None
@@ -100,12 +117,16 @@ class Cell(Frozen):
     inception: str | None = None
     """Path of the Inception-2015 weights, for FID proper; where to look, not part of any key."""
     inception_digest: str | None = None
+    clip: str | None = None
+    """Folder of the CLIP that scores alignment; where to look, not part of any key."""
+    clip_digest: str | None = None
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        card = self.model_dump(mode="json", exclude={"data", "base", "inception", "captioner"})
-        for component in ("defense", "attack"):
-            del card[component]["path"], card[component]["reference"]
+        places = {"data", "base", "inception", "clip", "captioner"}
+        card = self.model_dump(mode="json", exclude=places)
+        for name, component in (("defense", self.defense), ("attack", self.attack)):
+            card[name] = component.identity() | {"label": component.label}
         card["stage_versions"] = STAGE_VERSIONS
         return card
 

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "rng", "specs", "store", "api", "__version__"}
 NUMBERS = {"stats", "specs"}
-SHIPPED = {"api", "models.diffusion", "stats", "text", "learning", "errors"}
+SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
+SHIPPED |= {"training.recipe"}
 MAY: dict[str, set[str]] = {
     "__init__": {"api", "errors"},
     "__main__": {"cli"},
@@ -20,17 +21,22 @@ MAY: dict[str, set[str]] = {
     "rng": set(),
     "specs": {"errors"},
     "store": {"errors", "specs"},
-    "api": {"data.pairs", "rng"},
+    "api": {"attacking", "data.pairs", "defending"},
+    "attacking": {"data.pairs"},
+    "defending": {"data.pairs", "rng", "training.recipe"},
+    "composition": {"data.pairs", "defending", "errors", "training.recipe"},
+    "parameters": {"errors"},
     "data": GROUND,
     "text": GROUND,
     "stats": set(),
     "learning": set(),
     "boards": NUMBERS,
     "models": GROUND | {"data"},
-    "training": GROUND | {"data", "models"},
+    "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},
-    "plugins": GROUND,
-    "stages": GROUND | {"data", "models", "training", "utility", "stats", "text", "plugins"},
+    "plugins": GROUND | {"composition", "parameters"},
+    "stages": GROUND
+    | {"composition", "data", "models", "plugins", "stats", "text", "training", "utility"},
     "executors": GROUND | {"stages"},
     "plan": GROUND,
     "pipeline": GROUND | {"plugins"},

@@ -111,3 +111,11 @@ def test_stages_that_ask_one_model_go_to_one_worker():
 def test_a_fitted_attack_is_shared_by_target_and_control():
     scores = [g for g in _together(all_stages([cell()])) if g[0].kind == "scores"]
     assert [len(group) for group in scores] == [2]
+
+
+def test_another_clip_measures_utility_anew_and_nothing_else():
+    (one, other) = (set(all_stages([cell(clip_digest=name)])) for name in ("clip-1", "clip-2"))
+    keys = {stage.key for stage in one}
+    assert {stage.kind for stage in other if stage.key not in keys} == {"utility", "metrics"}
+    (utility,) = of_kind([cell(clip="/clips/a", clip_digest="clip-1")], "utility")
+    assert utility.hints["clip"] == "/clips/a"

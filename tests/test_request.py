@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clips import write_clip
 from safetensors.torch import save_file
 
-from bench.errors import UsageError
+from bench.errors import OfflineError, UsageError
+from bench.models.base import embedded_folder
 from bench.request import Request
 
 
@@ -68,6 +71,10 @@ def test_what_cannot_be_run_is_left_out_of_all_and_refused_by_name(ask):
     [
         ({"view": "defendd"}, "did you mean defended"),
         ({"shadow": "resplt"}, "did you mean resplit"),
+        ({"pool": "maximum"}, "no pool"),
+        ({"shadow_defense": "sme"}, "did you mean same"),
+        ({"pool": "max"}, "nothing to pool"),
+        ({"replays": 3}, "--replays belongs to --view defended"),
         ({"captioner": "mini-clip"}, "--captioner belongs to --view pseudo"),
     ],
 )
@@ -80,3 +87,35 @@ def test_a_reference_that_is_no_file_of_weights_is_refused(ask):
     for bad in ("nope", "./nope.safetensors", str(Path.cwd())):
         with pytest.raises(UsageError, match="neither shadow nor base nor a file"):
             ask(f"ref_loss[reference={bad}]").cells()
+
+
+def test_a_clip_is_the_base_s_own_unless_another_is_named(ask, tmp_path):
+    (bare,) = ask("loss").cells()
+    assert (bare.clip, bare.clip_digest) == (None, None)
+    (own,) = replace(ask("loss"), base="mini-sd").cells()
+    assert own.clip == str(embedded_folder() / "clip")
+    write_clip(tmp_path / "other")
+    near = ask("loss", clip="other")
+    (other,), (far,) = near.cells(), near.absolute().cells()
+    assert near.absolute().clip == far.clip == other.clip == str(tmp_path / "other")
+    assert other.clip_digest == far.clip_digest
+    assert len(other.clip_digest) == len(own.clip_digest) == 64
+    assert other.clip_digest != own.clip_digest
+
+
+def test_what_is_no_clip_is_refused_before_anything_is_computed(ask, tiny_base):
+    with pytest.raises(OfflineError, match="no CLIP folder at"):
+        ask("loss", clip="gone").cells()
+    with pytest.raises(UsageError, match="is no CLIP"):
+        ask("loss", clip=str(tiny_base / "unet")).cells()
+
+
+def test_a_file_among_joined_defenses_is_found_from_every_folder(ask, tmp_path):
+    near = ["gn[lam=0.5]+./mine.py[words=3]", "./a+b.py[x=1]", "./c++/mine.py:Mine+del1"]
+    far = [
+        f"gn[lam=0.5]+{tmp_path}/mine.py[words=3]",
+        f"{tmp_path}/a+b.py[x=1]",
+        f"{tmp_path}/c++/mine.py:Mine+del1",
+    ]
+    asked = replace(ask("loss"), defenses=near).absolute()
+    assert asked.defenses == asked.absolute().defenses == far

@@ -50,6 +50,8 @@ CHANGES: Mapping[str, dict[str, Any]] = {
     "number of samples": {"sampling": Sampling(n=10)},
     "steps of sampling": {"sampling": Sampling(steps=10)},
     "guidance": {"sampling": Sampling(guidance=1.0)},
+    "Inception weights": {"inception_digest": "6726825d"},
+    "CLIP": {"clip_digest": "clip-1"},
 }
 
 
@@ -70,10 +72,11 @@ def test_every_field_of_a_recipe_is_in_the_key_of_a_training(field: str) -> None
     [
         {"data": "folder:/elsewhere"},
         {"base": "/bases/b"},
+        {"clip": "/clips/b"},
         {"defense": component("shuffle", path="/elsewhere.py")},
         {"attack": component("loss", path="/elsewhere.py")},
     ],
-    ids=["data", "base", "defense", "attack"],
+    ids=["data", "base", "clip", "defense", "attack"],
 )
 def test_paths_are_not_in_any_key(moved: dict[str, Any]) -> None:
     assert keys(cell()) == keys(cell(**moved))
@@ -135,8 +138,10 @@ def test_the_order_to_a_worker_is_plain_json() -> None:
 
 
 def test_the_card_says_nothing_of_places() -> None:
-    text = canonical(cell().card())
+    text = canonical(cell(clip="/clips/a", clip_digest="clip-1").card())
     assert "/bases/a" not in text
+    assert "/clips/a" not in text
+    assert "clip-1" in text
     assert ".py" not in text
 
 

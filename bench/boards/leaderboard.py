@@ -13,13 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from bench.boards.rows import Figure, Row, collect
+from bench.boards.frontier import COSTS, gains, undefended
+from bench.boards.rows import Figure, Row, collect, common_clip
+from bench.boards.summary import alignment_notes, overlap_notes
 from bench.boards.tables import Format, markdown, render
 from bench.specs import STAGE_VERSIONS
 
 SEEDS_OF_A_BOARD = 3
 COLUMNS = ["defense", "attack", "tpr", "TPR@1%FPR", "AUC", "auc", "ASR", "base AUC", "KID", "FD64",
-           "held-out loss", "seeds", "queries"]  # fmt: skip
+           "CLIPScore", "precision", "recall", "held-out loss", *COSTS, "seeds", "queries",
+           "usual"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,27 +69,37 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
     """The boards that a store's metrics records give, oldest first."""
     rows = collect((r["spec"]["params"]["cell"], r["result"]) for _, r in records)
     groups: dict[tuple[str, ...], dict[tuple[str, str], Row]] = {}
+    paths: dict[tuple[str, ...], dict[tuple[str, str, int], Row]] = {}
     for row in rows:
         card = row.card
         current = card.get("stage_versions") == STAGE_VERSIONS
-        ends = card.get("at") is None and card.get("shadow") == "disjoint"
-        if current and ends and card["recipe"]["board"] and row.figure("tpr"):
-            key = (
-                card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
-                card["data_identity"], card["base_identity"],
-            )  # fmt: skip
-            # A plugin that was edited since has a row of its own; it replaces the older one.
+        usual = current and card.get("shadow") == "disjoint" and card["recipe"]["board"]
+        if not usual or not row.figure("tpr"):
+            continue
+        key = (
+            card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
+            card["data_identity"], card["base_identity"],
+        )  # fmt: skip
+        # A plugin that was edited since has a row of its own; it replaces the older one.
+        if card.get("at") is None:
             groups.setdefault(key, {})[row.defense, row.attack] = row
+        if undefended(row):
+            paths.setdefault(key, {})[row.defense, row.attack, row.epoch] = row
     names = [key[:4] for key in groups]
     return [
-        _board(key, list(group.values()), names.count(key[:4]) > 1) for key, group in groups.items()
+        _board(
+            key, list(group.values()), list(paths.get(key, {}).values()), names.count(key[:4]) > 1
+        )
+        for key, group in groups.items()
     ]
 
 
-def _board(key: tuple[str, ...], rows: list[Row], ambiguous: bool) -> Board:
+def _board(key: tuple[str, ...], rows: list[Row], path: list[Row], ambiguous: bool) -> Board:
     data, base, recipe, augment, *identities = key
     ranked = [row for row in rows if row.control_holds]
-    frame = pd.DataFrame([_figures(row) for row in ranked], columns=COLUMNS)
+    clip = common_clip(rows)
+    records = [_figures(row, clip) | gains(row, path) for row in ranked]
+    frame = pd.DataFrame(records, columns=COLUMNS)
     title = f"{data}: base {base}, recipe {recipe}, augmentation {augment}"
     name = "-".join(_slug(part) for part in (data, base, recipe, augment))
     if ambiguous:  # other content under the same label
@@ -98,9 +111,10 @@ def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.").lower() or "x"
 
 
-def _figures(row: Row) -> dict[str, Any]:
+def _figures(row: Row, clip: str | None) -> dict[str, Any]:
     tpr = row.figure("tpr")
     loss, kid = row.utility("held_out_loss"), row.utility("kid_effnet")
+    score, shares = row.clip_score(clip), {k: row.share(k) for k in ("precision", "recall")}
     return {
         "defense": row.defense,
         "attack": row.attack,
@@ -112,9 +126,12 @@ def _figures(row: Row) -> dict[str, Any]:
         "base AUC": _percent(row.figure("auc", "base_control")),
         "KID": kid.text(1, 4) if kid else "",
         "FD64": f"{row.mean('fd_effnet64'):.2f}",
+        "CLIPScore": score.text(1, 2) if score else "-",
+        **{k: "-" if share is None else f"{100 * share:.1f}" for k, share in shares.items()},
         "held-out loss": loss.text(1, 4) if loss else "",
         "seeds": len(row.results),
         "queries": row.queries,
+        "usual": row.card["view"] == "original" and not row.adaptive,
     }
 
 
@@ -132,12 +149,17 @@ def _defenses(frame: pd.DataFrame) -> pd.DataFrame:
     counts = frame.groupby("defense").size()
     worst = worst.sort_values(["tpr", "auc"]).assign(attacks=lambda f: f.defense.map(counts))
     shown = ["defense", "TPR@1%FPR", "AUC", "ASR", "base AUC", "attack", "attacks", "KID", "FD64",
-             "held-out loss", "seeds"]  # fmt: skip
+             "CLIPScore", "precision", "recall", "held-out loss", *COSTS, "seeds"]  # fmt: skip
     return _ranked(worst[shown].rename(columns={"attack": "worst attack"}))
 
 
 def _attacks(frame: pd.DataFrame) -> pd.DataFrame:
-    """One line an attack: mean over the defenses that every attack was run on."""
+    """One line an attack: mean over the defenses that every attack was run on.
+
+    With the pictures' own captions: attackers who know the defense, or no caption, are run on some
+    only, and stand in the table of defenses.
+    """
+    frame = frame[frame.usual.astype(bool)]
     defenses = frame.groupby("defense").attack.nunique()
     common = defenses[defenses == frame.attack.nunique()].index
     shared = frame[frame.defense.isin(common)]
@@ -177,6 +199,11 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
         f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
         f"against real: KID {utility['kid_effnet_floor']['value']:.4f}, "
         f"FD64 {utility['fd_effnet64_floor']:.2f}.",
+        "`equal loss`, `equal KID`: points of AUC that undefended training, stopped earlier or "
+        "slower, leaks more at the same utility under the same attack. At 0 or below: stop earlier "
+        "instead.",
+        *alignment_notes(rows),
+        *overlap_notes(rows),
         *(
             f"Not ranked: {row.defense} under {row.attack}, since the base, which saw no pair, "
             "gives an AUC away from 50 there: the split itself separates."

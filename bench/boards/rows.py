@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ class Row:
 
     card: Mapping[str, Any]
     results: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    aligned: dict[str, dict[int, Mapping[str, Any]]] = field(default_factory=dict)
+    """Utility by the CLIP that scored it, then by seed; scores of two CLIPs do not compare."""
 
     @property
     def defense(self) -> str:
@@ -36,8 +39,23 @@ class Row:
 
     @property
     def attack(self) -> str:
-        label, view = str(self.card["attack"]["label"]), self.card["view"]
-        return label if view == "original" else f"{label} ({view} captions)"
+        """The attack with what the attacker knows of the defense, as in rows and on boards."""
+        told = [*self._captions(), *self._shadows()]
+        return str(self.card["attack"]["label"]) + (f" ({', '.join(told)})" if told else "")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the attacker makes use of knowing the defense."""
+        return bool(self.card["view"] == "defended" or self.card["shadow_defense"] == "same")
+
+    def _captions(self) -> list[str]:
+        view, replays, pool = (self.card[name] for name in ("view", "replays", "pool"))
+        if view == "original":
+            return []
+        return [f"{view} captions" + (f", {pool} of {replays}" if replays > 1 else "")]
+
+    def _shadows(self) -> list[str]:
+        return ["defended shadow"] if self.card["shadow_defense"] == "same" else []
 
     @property
     def epoch(self) -> int:
@@ -62,7 +80,7 @@ class Row:
 
     def figure(self, name: str, of: str = "attack") -> Figure | None:
         """`auc`, `asr` or `tpr` of the target (`attack`) or of the base (`base_control`)."""
-        found = [result[of][name] for result in self.results.values() if of in result]
+        found = [result[of].get(name) for result in self.results.values() if of in result]
         if not found or any(value is None for value in found):
             return None
         mean = mean_over_seeds([Estimate(**value) for value in found])
@@ -70,17 +88,18 @@ class Row:
 
     def utility(self, name: str) -> Figure | None:
         """A utility figure with an interval; between seeds the end points are averaged."""
+        return _mean_of_ends([result["utility"].get(name) for result in self.results.values()])
+
+    def clip_score(self, clip: str | None, name: str = "clip_score") -> Figure | None:
+        """CLIPScore under this CLIP; none unless it scored every seed."""
+        scored = self.aligned.get(clip or "", {})
+        complete = scored.keys() == self.results.keys()
+        return _mean_of_ends([utility[name] for utility in scored.values()]) if complete else None
+
+    def share(self, name: str) -> float | None:
+        """A utility figure without an interval that small sets do not have."""
         found = [result["utility"].get(name) for result in self.results.values()]
-        if not found or any(value is None for value in found):
-            return None
-        parts = [Estimate(**value) for value in found]
-        # The reference pictures are the same for every seed, so the seeds' errors are not
-        # independent and the mean is not narrower than one of them.
-        value, low, high = (
-            sum(column) / len(parts)
-            for column in zip(*((p.value, p.low, p.high) for p in parts), strict=True)
-        )
-        return Figure(Estimate(value, low, high, "mean of ends"), None)
+        return None if any(value is None for value in found) else self.mean(name)
 
     @property
     def control_holds(self) -> bool:
@@ -99,12 +118,39 @@ class Row:
         return sum(found) / len(found)
 
 
+def _mean_of_ends(found: Sequence[Mapping[str, Any] | None]) -> Figure | None:
+    parts = [Estimate(**value) for value in found if value is not None]
+    if not parts or len(parts) < len(found):
+        return None
+    # The reference pictures are the same for every seed, so the seeds' errors are not
+    # independent and the mean is not narrower than one of them.
+    value, low, high = (
+        sum(column) / len(parts)
+        for column in zip(*((p.value, p.low, p.high) for p in parts), strict=True)
+    )
+    return Figure(Estimate(value, low, high, "mean of ends"), None)
+
+
+def common_clip(rows: Iterable[Row]) -> str | None:
+    """The CLIP that scored most rows at every seed; where two are even, the later one."""
+    counts = Counter(
+        clip
+        for row in rows
+        for clip, scored in row.aligned.items()
+        if scored.keys() == row.results.keys()
+    )
+    return max(reversed(counts), key=counts.__getitem__, default=None)
+
+
 def collect(results: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[Row]:
     """Groups (card, result) of metrics stages into rows, in order of first appearance."""
     rows: dict[str, Row] = {}
     for card, result in results:
-        # Inception weights add a figure and change none.
-        apart = ("seed", "inception_digest")
+        # Inception weights and a CLIP add figures and change none.
+        apart = ("seed", "inception_digest", "clip_digest")
         key = canonical({k: v for k, v in card.items() if k not in apart})
-        rows.setdefault(key, Row(card)).results[card["seed"]] = result
+        row, utility = rows.setdefault(key, Row(card)), result["utility"]
+        row.results[card["seed"]] = result
+        if clip := utility.get("clip"):
+            row.aligned.setdefault(clip["digest"], {})[card["seed"]] = utility
     return list(rows.values())

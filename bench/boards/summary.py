@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from bench.boards.rows import Figure, Row
+from bench.boards.rows import Figure, Row, common_clip
 
 
 def tables(rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
@@ -14,14 +15,15 @@ def tables(rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
     One table where every target met one attack; else one of attacks, in the order of the paper's
     Table 2, and one of what each target is worth.
     """
-    several = len({row.epoch for row in rows}) > 1
+    several, clip = len({row.epoch for row in rows}) > 1, common_clip(rows)
     targets = {(row.defense, row.epoch): row for row in reversed(rows)}
     if len(targets) == len(rows):
-        return [[_who(row, several) | _attacked(row) | _worth(row) for row in rows]]
+        return [[_who(row, several) | _attacked(row) | _worth(row, clip) for row in rows]]
     return [
         [_who(row, several) | _attacked(row) | _apart(row) for row in rows],
         [
-            {k: v for k, v in _who(row, several).items() if k != "attack"} | _worth(row)
+            {k: v for k, v in _who(row, several).items() if k != "attack"}
+            | _worth(row, clip, _overlap(row))
             for row in reversed(targets.values())
         ],
     ]
@@ -29,18 +31,25 @@ def tables(rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
 
 def figures(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows as plain numbers (shares, not percentages), for `--format json` and `csv`."""
-    return [_figures(row) for row in rows]
+    clip = common_clip(rows)
+    return [_figures(row, clip) for row in rows]
 
 
-def _figures(row: Row) -> dict[str, Any]:
+def _figures(row: Row, clip: str | None) -> dict[str, Any]:
     utility = next(iter(row.results.values()))["utility"]
     found = {
         "tpr_at_1fpr": row.figure("tpr"),
         "auc": row.figure("auc"),
         "asr": row.figure("asr"),
         "base_auc": row.figure("auc", "base_control"),
+        "auc_touched": row.figure("auc_touched"),
+        "auc_untouched": row.figure("auc_untouched"),
         "kid_effnet": row.utility("kid_effnet"),
         "held_out_loss": row.utility("held_out_loss"),
+        "clip_score": row.clip_score(clip),
+        "clip_gain": row.clip_score(clip, "clip_gain"),
+        "clip_score_real": row.clip_score(clip, "clip_score_real"),
+        "clip_gain_real": row.clip_score(clip, "clip_gain_real"),
     }
     flat: dict[str, Any] = {
         "data": row.card["data_label"],
@@ -53,7 +62,11 @@ def _figures(row: Row) -> dict[str, Any]:
         "seeds": " ".join(map(str, sorted(row.results))),
         "members": row.n[0],
         "holdouts": row.n[1],
+        "view": row.card["view"],
+        "replays": row.card["replays"],
+        "pool": row.card["pool"],
         "shadow": row.card["shadow"],
+        "shadow_defense": row.card["shadow_defense"],
         "queries": row.asked("queries"),
         "reference_queries": row.asked("reference_queries"),
     }
@@ -72,6 +85,11 @@ def _figures(row: Row) -> dict[str, Any]:
         "kid_effnet_floor": utility["kid_effnet_floor"]["value"],
         "fd_effnet64_floor": utility["fd_effnet64_floor"],
         "fd_effnet_floor": utility["fd_effnet_floor"],
+        "clip": found["clip_score"] and clip,
+        "precision": row.share("precision"),
+        "recall": row.share("recall"),
+        "precision_real": row.share("precision_real"),
+        "recall_real": row.share("recall_real"),
         "fid": utility["fid"] and row.mean_fid(),
         "fid_floor": utility["fid"] and utility["fid"]["floor"],
         "board": row.card["recipe"]["board"],
@@ -103,14 +121,25 @@ def _apart(row: Row) -> dict[str, Any]:
     }
 
 
-def _worth(row: Row) -> dict[str, Any]:
+def _worth(
+    row: Row, clip: str | None, beside: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     kid, loss = row.utility("kid_effnet"), row.utility("held_out_loss")
+    score = row.clip_score(clip)
     return {
         "KID": kid.text(digits=4) if kid else "-",
         "FD64": f"{row.mean('fd_effnet64'):.2f}",
+        "CLIPScore": score.text(digits=2) if score else "-",
+        **beside,
         "held-out loss": loss.text(digits=4) if loss else "-",
         "seeds": len(row.results),
     }
+
+
+def _overlap(row: Row) -> dict[str, Any]:
+    """What stays out of the one table of a single attack, which is wide enough."""
+    shares = {name: row.share(name) for name in ("precision", "recall")}
+    return {k: "-" if share is None else f"{100 * share:.1f}" for k, share in shares.items()}
 
 
 def _percent(figure: Figure | None) -> str:
@@ -130,7 +159,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
         f"real: KID {floor['value']:.4f} [{floor['low']:.4f}, {floor['high']:.4f}], "
         f"FD64 {utility['fd_effnet64_floor']:.2f}.",
     ]
+    lines += alignment_notes(rows)
     if len(rows) > len({(row.defense, row.epoch) for row in rows}):
+        lines += overlap_notes(rows)
         lines.append(
             "TPR swapped: share of hold-outs rejected where 1 % of members are, what the paper's "
             "evaluator reports. ASR oracle: threshold chosen on the target's own labels, which "
@@ -155,19 +186,73 @@ def notes(rows: Sequence[Row]) -> list[str]:
             f"FID (Inception, n = {utility['n']}) of the first row {fid['value']:.2f}, "
             f"real against real {fid['floor']:.2f}: at this n mostly bias."
         )
-    lines += _realised(rows)
+    lines += [*_touched(rows), *_realised(rows)]
     return lines + _suspicions(rows)
 
 
+def alignment_notes(rows: Sequence[Row]) -> list[str]:
+    """Beside what CLIPScore is read, and every reason to doubt the CLIP that gives it."""
+    clip = common_clip(rows)
+    first = next((row for row in rows if row.clip_score(clip)), None)
+    if first is None or clip is None:
+        return []
+    names = ("clip_gain", "clip_score_real", "clip_gain_real")
+    gain, real, most = (first.clip_score(clip, name) for name in names)
+    if not (gain and real and most):
+        return []
+    lines = [
+        f"CLIPScore: samples and their captions under CLIP {clip[:8]}, above other captions by "
+        f"{gain.text(digits=2)} ({first.defense}). Real pictures: {real.text(digits=2)}, above by "
+        f"{most.text(digits=2)}."
+    ]
+    if most.estimate.low <= 0:
+        lines.append(
+            "That CLIP is not seen to know a real picture's own caption from others: on this data "
+            "a higher CLIPScore is not shown to be better (--clip FOLDER takes another CLIP)."
+        )
+    if next(iter(first.aligned[clip].values()))["clip"]["own_text_tower"]:
+        lines.append(
+            "That CLIP's text tower is the model's own text encoder: no independent judge, since "
+            "the two share their mistakes."
+        )
+    return lines
+
+
+def overlap_notes(rows: Sequence[Row]) -> list[str]:
+    """What precision and recall are shares of, and what real pictures reach."""
+    first = rows[0]
+    precision, recall = first.share("precision_real"), first.share("recall_real")
+    if precision is None or recall is None:
+        return []
+    n = next(iter(first.results.values()))["utility"]["n"]
+    return [
+        f"Precision, recall: {n} samples against {n} real pictures, 3 nearest neighbours, same "
+        f"features; real against real: {100 * precision:.1f}, {100 * recall:.1f}."
+    ]
+
+
 def _realised(rows: Sequence[Row]) -> list[str]:
-    """What each defense really did to the captions."""
-    told: dict[str, str] = {}
+    """What each defense really did, as its parts noted it."""
+    told: dict[str, None] = {}
     for row in rows:
         training = next(iter(row.results.values()))["training"]
-        if training and training["notes"]:
-            facts = ", ".join(f"{k} {_short(v)}" for k, v in training["notes"].items())
-            told.setdefault(row.defense, f"{row.defense}: {facts}.")
-    return list(told.values())
+        for title, facts in (training["notes"] if training else {}).items():
+            words = ", ".join(f"{name} {_short(value)}" for name, value in facts.items())
+            told[f"{title}: {words}."] = None
+    return list(told)
+
+
+def _touched(rows: Sequence[Row]) -> list[str]:
+    """Members whose caption the defense changed beside those it left alone."""
+    lines = []
+    for row in rows:
+        changed, kept = row.figure("auc_touched"), row.figure("auc_untouched")
+        if changed and kept:
+            lines.append(
+                f"{row.defense}/{row.attack}: AUC of members with a changed caption "
+                f"{changed.text(100, 1)}, of the others {kept.text(100, 1)}."
+            )
+    return lines
 
 
 def _short(value: Any) -> str:

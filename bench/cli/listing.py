@@ -135,6 +135,9 @@ def _card(plugin: Plugin) -> str:
             f"{made.queries or 'undeclared'} queries a pair"
             + (f" and {own} of its own reference" if own else "")
         )
+    if plugin.kind == "defense":
+        lines.append(f"level  {plugin.usable().level}")
+        lines += [f"not with {name}: {why}" for name, why in plugin.usable().excludes.items()]
     if paper := getattr(plugin.cls, "paper", ""):
         lines.append(f"paper  {paper}")
     lines += [f"param  {name}: {hint} = {value!r}" for name, hint, value in plugin.params()]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Defenses = Annotated[
     list[str] | None,
     typer.Option(
-        "--defense", "-d", help="Name, name\\[param=value,...] or ./file.py; repeatable; 'all'."
+        "--defense",
+        "-d",
+        help="Name, name\\[param=value,...] or ./file.py; one+other together; repeatable; 'all'.",
     ),
 ]
 Attacks = Annotated[
@@ -38,7 +40,14 @@ Preset = Annotated[
     str | None,
     typer.Option(help="quick: a smaller recipe and 64 samples, to see the path; never ranked."),
 ]
-Augmentation = Annotated[str, typer.Option("--augment", help="default (crop + flip) or none.")]
+Augmentation = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        help="default (random crop + flip), none (centre crop), center (centre crop + flip), "
+        "script (random crop) or strong (resized crop, colour, cutout).",
+    ),
+]
 ViewName = Annotated[
     str,
     typer.Option(
@@ -52,6 +61,20 @@ ShadowName = Annotated[
     typer.Option(
         "--shadow",
         help="disjoint: the attacker's own pairs; resplit: the target's pairs dealt anew.",
+    ),
+]
+Replays = Annotated[
+    int,
+    typer.Option(min=1, help="For --view defended: how often the attacker replays the defense."),
+]
+PoolName = Annotated[
+    str, typer.Option("--pool", help="mean or max of a pair's scores over the replays.")
+]
+ShadowDefenseName = Annotated[
+    str,
+    typer.Option(
+        "--shadow-defense",
+        help="none, or same: the attacker trains its own models under the target's defense.",
     ),
 ]
 Captioner = Annotated[
@@ -76,6 +99,13 @@ Plugins = Annotated[
 Inception = Annotated[
     Path | None,
     typer.Option(envvar="BENCH_INCEPTION", help="Weights of Inception 2015, to measure FID too."),
+]
+Clip = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="BENCH_CLIP",
+        help="Folder of a CLIP other than the model's own, for CLIPScore. Default: the base's.",
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")

@@ -9,22 +9,29 @@ from numpy.typing import NDArray
 
 from bench.api import Attack, FloatArray, Pairs, ReferenceAttack
 from bench.models.target import ModelTarget
-from bench.plugins import instantiate
 from bench.stages.job import Job
 from bench.stages.views import evaluations, viewed_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
-    """`features.npz` (ids, features); labels are not known here. Counts the queries."""
-    attack: Attack = instantiate("attack", job.component("attack"))
-    pairs = viewed_pairs(job)
-    target = counted_target(job, attack.queries and attack.queries * len(pairs))
+    """`features.npz`: ids (n,) and features (replays, n, F); labels are not known here.
+
+    Counts the queries.
+    """
+    attack: Attack = job.attack()
+    replays = viewed_pairs(job)
+    ids, asked_for = replays[0].ids, len(replays) * len(replays[0])
+    target = counted_target(job, attack.queries and attack.queries * asked_for)
     before = target.shared.made
-    features = np.asarray(_features(job, attack, target, pairs), dtype=np.float64)
-    _check(attack, features, target, pairs)
-    np.savez(job.out / "features.npz", ids=np.array(pairs.ids), features=features)
+    found = []
+    for number, pairs in enumerate(replays):
+        features = np.asarray(_features(job, attack, target, pairs, number), dtype=np.float64)
+        _check(attack, features, pairs)
+        found.append(features)
+    _check_queries(attack, target, len(ids), len(replays))
+    np.savez(job.out / "features.npz", ids=np.array(ids), features=np.stack(found))
     job.provenance["evaluations"] = target.shared.made - before
-    result = {"pairs": len(pairs), "queries": target.queries}
+    result = {"pairs": len(ids), "queries": target.queries}
     asked = [job.result_of(r)["queries"] for r in job.inputs if r.startswith("reference")]
     return result | ({"reference_queries": sum(asked)} if asked else {})
 
@@ -37,29 +44,37 @@ def counted_target(job: Job, expected: int | None) -> ModelTarget:
     return ModelTarget(shared.base, shared.seed, shared=shared)
 
 
-def _features(job: Job, attack: Attack, target: ModelTarget, pairs: Pairs) -> FloatArray:
+def _features(
+    job: Job, attack: Attack, target: ModelTarget, pairs: Pairs, replay: int
+) -> FloatArray:
     if isinstance(attack, ReferenceAttack) and attack.reads_reference:
-        return attack.compare(target, pairs, _observed(job, pairs))
+        return attack.compare(target, pairs, _observed(job, pairs, replay))
     return attack.features(target, pairs)
 
 
-def _observed(job: Job, pairs: Pairs) -> NDArray[Any]:
+def _observed(job: Job, pairs: Pairs, replay: int) -> NDArray[Any]:
     """What the reference said of these pairs, or the two halves' references of their halves."""
     rows: dict[str, NDArray[Any]] = {}
     for role in job.inputs:
         if role.startswith("reference"):
             with np.load(job.inputs[role] / "observed.npz", allow_pickle=False) as stored:
-                rows |= zip(stored["ids"].tolist(), stored["observed"], strict=True)
+                rows |= zip(stored["ids"].tolist(), stored["observed"][replay], strict=True)
     return np.stack([rows[id_] for id_ in pairs.ids])
 
 
-def _check(attack: Attack, features: FloatArray, target: ModelTarget, pairs: Pairs) -> None:
+def _check(attack: Attack, features: FloatArray, pairs: Pairs) -> None:
     if features.ndim != 2 or len(features) != len(pairs) or not features.size:
         raise ValueError(f"{attack.name} gave features of shape {features.shape}, not (n, F)")
     if not np.isfinite(features).all():
         raise ValueError(f"{attack.name} gave features that are not finite")
-    if attack.queries is not None and target.queries != attack.queries * len(pairs):
-        raise ValueError(
-            f"{attack.name} declares {attack.queries} queries a pair and made "
-            f"{target.queries / len(pairs):g}"
-        )
+
+
+def _check_queries(attack: Attack, target: ModelTarget, pairs: int, replays: int) -> None:
+    """As many as declared; fewer only where two replays asked the same."""
+    most = None if attack.queries is None else attack.queries * pairs * replays
+    if most is None or target.queries == most or (replays > 1 and target.queries < most):
+        return
+    raise ValueError(
+        f"{attack.name} declares {attack.queries} queries a pair and made "
+        f"{target.queries / pairs / replays:g}"
+    )

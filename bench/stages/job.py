@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.composition import Composition
 from bench.data.pairs import Pairs
 from bench.errors import ValidationError
+from bench.plugins import instantiate
 from bench.specs import Component
 
 if TYPE_CHECKING:
@@ -72,7 +74,18 @@ class Job:
             weights = Path(self.hints["weights"])
         return load_base(folder, weights)
 
-    def component(self, kind: str) -> Component:
-        return Component(
-            **self.params[kind], path=self.hints[kind], label=self.params[kind]["name"]
+    def attack(self) -> Any:
+        """The attack of the job, made from its file."""
+        return instantiate("attack", self._component(self.params["attack"], self.hints["attack"]))
+
+    def defense(self) -> Composition:
+        """The defense of the job: one part, or several that go together."""
+        given = self.params["defense"]
+        parts = zip(given.get("parts", [given]), self.hints["defense"], strict=True)
+        return Composition(
+            [instantiate("defense", self._component(one, path)) for one, path in parts]
         )
+
+    @staticmethod
+    def _component(given: Mapping[str, Any], path: str) -> Component:
+        return Component(**given, path=path, label=given["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
 from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
 
 FPR = 0.01
+FEWEST = 20
+"""Members of a kind, below which their AUC is not told."""
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -23,6 +26,9 @@ def run(job: Job) -> dict[str, Any]:
         row["base_control"] = attack_figures(job.inputs["control"], threshold)
     if "utility" in job.inputs:
         row["utility"] = job.result_of("utility")
+    if "model" in job.inputs:
+        touched = json.loads((job.inputs["model"] / "touched.json").read_text(encoding="utf-8"))
+        row["attack"] |= _by_touch(job.inputs["scores"], touched)
     row["queries"] = job.result_of("features")
     row["training"] = job.result_of("model") if "model" in job.inputs else None
     row["split"] = job.result_of("split")["digest"]
@@ -46,6 +52,25 @@ def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:
         "tpr": None if quality == "refused" else tpr_interval(members, holdouts, FPR)._asdict(),
         "tpr_null": null_tpr(len(holdouts), FPR),
         "tpr_swapped": tpr_swapped(members, holdouts, FPR),
+    }
+
+
+def _by_touch(folder: Path, touched: list[str]) -> dict[str, Any]:
+    """AUC of members whose training caption the defense changed, and of the others.
+
+    Each against all hold-outs; nothing where either are too few to say anything.
+    """
+    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
+        scores, is_member, ids = stored["scores"], stored["is_member"], stored["ids"]
+    changed = is_member & np.isin(ids, touched)
+    kept = is_member & ~changed
+    if min(changed.sum(), kept.sum()) < FEWEST:
+        return {}
+    holdouts = scores[~is_member]
+    return {
+        "touched": int(changed.sum()),
+        "auc_touched": auc_interval(scores[changed], holdouts)._asdict(),
+        "auc_untouched": auc_interval(scores[kept], holdouts)._asdict(),
     }
 
 

@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 
 from bench.api import ReferenceAttack
-from bench.plugins import instantiate
 from bench.stages.features import counted_target
 from bench.stages.job import Job
 from bench.stages.views import viewed_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
-    """`observed.npz` (ids, observed)."""
-    attack: ReferenceAttack = instantiate("attack", job.component("attack"))
-    pairs = viewed_pairs(job)
-    reference = counted_target(job, attack.reference_queries * len(pairs))
+    """`observed.npz`: ids (n,) and observed (replays, n, ...)."""
+    attack: ReferenceAttack = job.attack()
+    replays = viewed_pairs(job)
+    ids, most = replays[0].ids, attack.reference_queries * len(replays) * len(replays[0])
+    reference = counted_target(job, most)
     before = reference.shared.made
-    observed = np.asarray(attack.observe(reference, pairs))
-    if len(observed) != len(pairs) or not np.isfinite(observed).all():
+    observed = np.stack([np.asarray(attack.observe(reference, pairs)) for pairs in replays])
+    if observed.shape[1] != len(ids) or not np.isfinite(observed).all():
         raise ValueError(f"{attack.name}.observe must give finite rows, one a pair")
-    if reference.queries != attack.reference_queries * len(pairs):
+    if reference.queries != most and not (len(replays) > 1 and reference.queries < most):
         raise ValueError(
             f"{attack.name} declares {attack.reference_queries} queries a pair of its reference "
-            f"and made {reference.queries / len(pairs):g}"
+            f"and made {reference.queries / len(ids) / len(replays):g}"
         )
-    np.savez(job.out / "observed.npz", ids=np.array(pairs.ids), observed=observed)
+    np.savez(job.out / "observed.npz", ids=np.array(ids), observed=observed)
     job.provenance["evaluations"] = reference.shared.made - before
-    return {"pairs": len(pairs), "queries": reference.queries}
+    return {"pairs": len(ids), "queries": reference.queries}

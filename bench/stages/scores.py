@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.api import Attack, FloatArray
-from bench.plugins import instantiate
-from bench.specs import canonical
+from bench.specs import Pool, canonical
 from bench.stages.held import held
 from bench.stages.job import Job
-from bench.stats.roc import best_threshold
+from bench.stats.roc import auc, best_threshold
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def run(job: Job) -> dict[str, Any]:
     key = (canonical(job.params), job.inputs["shadow"])
     attack, threshold = held(key, lambda: _fitted(job, split["shadow_members"]))
     ids, features = _load(job.inputs["target"])
-    scores = _scores(attack, features)
+    scores = _scores(attack, features, job.params["pool"])
     # Labels are joined only here, after the scores are fixed.
     is_member = np.isin(ids, split["members"])
     np.savez(job.out / "scores.npz", ids=ids, scores=scores, is_member=is_member)
@@ -36,21 +36,40 @@ def run(job: Job) -> dict[str, Any]:
 
 def _fitted(job: Job, members: Sequence[str]) -> tuple[Attack, float]:
     """The attack with what it learnt on the shadow, and its threshold from there."""
-    attack: Attack = instantiate("attack", job.component("attack"))
+    attack: Attack = job.attack()
     ids, features = _load(job.inputs["shadow"])
     is_member = np.isin(ids, members)
-    attack = attack.fit(features, is_member)
+    attack, scores = _best_fit(job, attack, features, is_member)
     if attack.threshold is not None:
         return attack, attack.threshold
-    scores = _scores(attack, features)
     return attack, float(best_threshold(scores[is_member], scores[~is_member]))
 
 
-def _scores(attack: Attack, features: FloatArray) -> FloatArray:
-    scores = np.asarray(attack.score(features), dtype=np.float64)
-    if scores.shape != (len(features),) or not np.isfinite(scores).all():
-        raise ValueError(f"{attack.name} must give one finite score a pair, got {scores.shape}")
-    return scores
+def _best_fit(
+    job: Job, attack: Attack, replays: FloatArray, is_member: NDArray[np.bool_]
+) -> tuple[Attack, FloatArray]:
+    """The attack fitted on the shadow's replays, and the shadow's pooled scores.
+
+    Every replay of a pair is an example with the pair's label; but where most of them say little,
+    as other pairs' captions do, one alone teaches more. The shadow's own AUC decides.
+    """
+    fits = []
+    for some in (replays, replays[:1])[: len(replays)]:
+        fitted = copy.deepcopy(attack).fit(np.concatenate(some), np.tile(is_member, len(some)))
+        scores = _scores(fitted, replays, job.params["pool"])
+        fits.append((auc(scores[is_member], scores[~is_member]), fitted, scores))
+    _, fitted, scores = max(fits, key=lambda fit: fit[0])
+    return fitted, scores
+
+
+def _scores(attack: Attack, replays: FloatArray, pool: Pool) -> FloatArray:
+    """Each replay scored by itself, (replays, n, F) -> (n,) by mean or maximum."""
+    found = [np.asarray(attack.score(features), dtype=np.float64) for features in replays]
+    for scores in found:
+        if scores.shape != replays.shape[1:2] or not np.isfinite(scores).all():
+            raise ValueError(f"{attack.name} must give one finite score a pair, got {scores.shape}")
+    together = np.stack(found)
+    return np.asarray(together.max(axis=0) if pool == "max" else together.mean(axis=0))
 
 
 def _load(folder: Path) -> tuple[NDArray[np.str_], FloatArray]:

@@ -1,43 +1,48 @@
-"""A fine-tuned model: the target (defended) or the shadow (the attacker's own, undefended)."""
+"""A fine-tuned model: the target (defended) or one of the attacker's own."""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
-from bench.api import Context, Defense
+from bench.api import Context
 from bench.data.pairs import Pairs
-from bench.plugins import instantiate
 from bench.stages.job import Job
-from bench.training.loop import train
+from bench.training.loop import Task, train
 from bench.training.recipe import Recipe
 
 
 def run(job: Job) -> dict[str, Any]:
     """Weights of the end and of kept epochs; the loss curve and the defense's manifest."""
     members = job.part(job.params["part"])
-    context = Context(job.params["seed"], job.part("auxiliary"))
-    defense: Defense = instantiate("defense", job.component("defense"))
-    prepared = defense.prepare(members, context)
-    _check_originals(defense.name, members, prepared)
+    auxiliary = job.part("auxiliary")
+    defense = job.defense()
+    prepared = defense.prepare(members, Context(job.params["seed"], auxiliary))
+    named = "+".join(part.name for part in defense.parts)
+    _check_originals(named, members, prepared)
     if not len(prepared):
-        raise ValueError(f"defense {defense.name} left no pair to train on")
+        raise ValueError(f"defense {named} left no pair to train on")
     recipe = Recipe(**job.params["recipe"])
-    figures = train(
-        job.model(),
-        prepared,
-        recipe,
-        job.params["augment"],
-        job.params["seed"],
-        job.work,
-        job.out,
-        job.progress,
-    )
-    changed = sum(a != b for a, b in zip(prepared.captions, prepared.originals, strict=True))
+    task = Task(prepared, recipe, job.params["augment"], job.params["seed"], auxiliary, defense)
+    started = time.monotonic()
+    figures = train(job.model(), task, job.work, job.out, job.progress)
+    job.provenance["training_seconds"] = round(time.monotonic() - started, 1)
+    touched = _touched(members, prepared)
+    (job.out / "touched.json").write_text(json.dumps(touched), encoding="utf-8")
     return {
         **figures,
-        "captions_changed": changed / len(prepared),
-        "notes": context.notes,
+        "captions_changed": len(touched) / len(members),
+        "notes": {title: notes for title, notes in defense.notes.items() if notes},
     }
+
+
+def _touched(members: Pairs, prepared: Pairs) -> list[str]:
+    """Members that were trained on with another caption than their own, or left out."""
+    read = dict(zip(prepared.ids, prepared.captions, strict=True))
+    return [
+        id_ for id_, own in zip(members.ids, members.originals, strict=True) if read.get(id_) != own
+    ]
 
 
 def _check_originals(name: str, members: Pairs, prepared: Pairs) -> None:

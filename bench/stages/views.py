@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.api import Context, Defense
+from bench.api import Context
 from bench.data.pairs import Pairs
-from bench.plugins import instantiate
 from bench.rng import generator
 from bench.specs import FOLDS
 from bench.stages.held import held
@@ -26,24 +25,29 @@ PARTS = {
 }
 
 
-def viewed_pairs(job: Job) -> Pairs:
-    """The pairs of the job's part, with the captions of its view; whose is whose is not told."""
+def viewed_pairs(job: Job) -> list[Pairs]:
+    """The pairs of the job's part, with the captions of its view; whose is whose is not told.
+
+    Several times where the attacker replays the defense more than once.
+    """
     pairs = job.part(*PARTS[job.params["part"]])
     if job.params["view"] == "pseudo":
         words = job.result_of("captions")["captions"]
         known = tuple(words[id_] for id_ in pairs.ids)
-        return replace(pairs, captions=known, originals=known)
+        return [replace(pairs, captions=known, originals=known)]
     if job.params["view"] == "defended":
-        return _replayed(job, pairs)
-    return pairs
+        # A replay may depend on the whole set: a fold's captions are those of its shadow.
+        whole = job.part(*PARTS["shadow"]) if job.params["part"].startswith("fold_") else pairs
+        auxiliary, replays = job.part("auxiliary"), range(job.params["replays"])
+        return [_replayed(job, whole, auxiliary, number).select(pairs.ids) for number in replays]
+    return [pairs]
 
 
-def _replayed(job: Job, pairs: Pairs) -> Pairs:
+def _replayed(job: Job, pairs: Pairs, auxiliary: Pairs, number: int) -> Pairs:
     """Captions as the defense would make them: the attacker knows the method, not its seed."""
-    defense: Defense = instantiate("defense", job.component("defense"))
-    seed = int(generator(job.params["seed"], "replayed defense").integers(2**31))
-    prepared = defense.prepare(pairs, Context(seed, job.part("auxiliary")))
-    return pairs.with_captions(dict(zip(prepared.ids, prepared.captions, strict=True)))
+    keys = (job.params["seed"], "replayed defense", number)
+    seed = int(generator(*keys).integers(2**31))
+    return job.defense().replay(pairs, Context(seed, auxiliary), number)
 
 
 def evaluations(job: Job) -> Evaluations:

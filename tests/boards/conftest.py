@@ -9,12 +9,18 @@ import pytest
 
 from bench.specs import STAGE_VERSIONS, Stage
 
+CLIP_FIGURES = ("clip", "clip_score", "clip_gain", "clip_score_real", "clip_gain_real")
 Record = tuple[Stage, dict[str, Any]]
 
 
 def estimate(value: float, half: float = 0.02) -> dict[str, Any]:
     low, high = max(0.0, value - half), min(1.0, value + half)
     return {"value": value, "low": low, "high": high, "method": "made up", "level": 0.95}
+
+
+def points(value: float) -> dict[str, Any]:
+    """A figure on the scale of CLIPScore."""
+    return {"value": value, "low": value - 1, "high": value + 1, "method": "made up", "level": 0.95}
 
 
 def figures(auc: float, tpr: float | None) -> dict[str, Any]:
@@ -48,6 +54,11 @@ def metrics() -> Callable[..., Record]:
         source: str = "1",
         board: bool = True,
         notes: dict[str, Any] | None = None,
+        clip: str | None = "c11b",
+        clip_score: float = 20.0,
+        clip_gain_real: float = 6.0,
+        own_text_tower: bool = False,
+        precision: float | None = 0.3,
         **changed: Any,
     ) -> Record:
         cell = {
@@ -61,7 +72,10 @@ def metrics() -> Callable[..., Record]:
             "augment": "default",
             "attack": component(attack, source),
             "view": "original",
+            "replays": 1,
+            "pool": "mean",
             "shadow": "disjoint",
+            "shadow_defense": "none",
             "seed": 0,
             "at": None,
             "sampling": {"n": 350, "steps": 25, "guidance": 3.0},
@@ -80,12 +94,28 @@ def metrics() -> Callable[..., Record]:
                 "fd_effnet64": 20.0,
                 "fd_effnet64_floor": 2.0,
                 "held_out_loss": estimate(0.1, 0.001),
+                "precision": precision,
+                "recall": 0.1,
+                "precision_real": precision and 0.8,
+                "recall_real": 0.7,
+                **(
+                    dict.fromkeys(CLIP_FIGURES)
+                    if clip is None
+                    else {
+                        "clip": {"digest": clip, "own_text_tower": own_text_tower},
+                        "clip_score": points(clip_score),
+                        "clip_gain": points(5.0),
+                        "clip_score_real": points(25.0),
+                        "clip_gain_real": points(clip_gain_real),
+                    }
+                ),
             },
             "queries": {"pairs": 1000, "queries": 1000},
             "training": {"notes": notes or {}},
             "split": "digest",
         }
-        return Stage("metrics", {"cell": cell | changed}), result
+        card = cell | {"clip_digest": clip} | changed
+        return Stage("metrics", {"cell": card}), result
 
     return made
 

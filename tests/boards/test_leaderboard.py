@@ -198,3 +198,20 @@ def test_inception_adds_a_figure_and_no_second_row(metrics: Make, as_records: Ma
     again = metrics("none", "loss", seed=0, inception_digest="6726825d")
     (board,) = boards(as_records(*made, again))
     assert list(board.defenses.seeds) == [3]
+
+
+def test_another_clip_adds_a_figure_and_no_second_row(metrics: Make, as_records: Make) -> None:
+    made = [metrics("none", "loss", seed=seed, clip_score=20) for seed in (0, 1, 2)]
+    again = metrics("none", "loss", seed=0, clip="d0d0", clip_score=90)
+    (board,) = boards(as_records(*made, again))
+    assert list(board.defenses.seeds) == [3]
+    assert list(board.defenses.CLIPScore) == ["20.00 [19.00, 21.00]"]
+    assert list(board.defenses.precision) == ["30.0"]
+    assert any("under CLIP c11b" in note for note in board.notes)
+    assert any("3 nearest neighbours" in note for note in board.notes)
+
+
+def test_a_board_without_clip_or_neighbours_has_dashes(metrics: Make, as_records: Make) -> None:
+    (board,) = boards(as_records(metrics("none", "loss", clip=None, precision=None)))
+    assert list(board.defenses.CLIPScore) == list(board.defenses.precision) == ["-"]
+    assert not any("CLIP" in note or "nearest" in note for note in board.notes)

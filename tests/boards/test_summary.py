@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.boards.rows import collect
+from bench.boards.rows import collect, common_clip
 from bench.boards.summary import figures, notes, tables
 
 Make = Callable[..., Any]
@@ -48,7 +48,13 @@ def test_a_refused_figure_is_said_to_be_refused(metrics: Make) -> None:
         ({}, "Fewer than three seeds"),
         ({"board": False}, "NOT for boards"),
         ({"base_auc": 0.6}, "WARNING none/loss: the base model"),
-        ({"notes": {"captions changed": 0.98765}}, "none: captions changed 0.988."),
+        (
+            {},
+            "CLIP c11b, above other captions by 5.00 [4.00, 6.00] (none). Real pictures: 25.0",
+        ),
+        ({"own_text_tower": True}, "the model's own text encoder"),
+        ({"clip_gain_real": 1.0}, "a higher CLIPScore is not shown to be better"),
+        ({"notes": {"reph": {"changed": 0.98765}}}, "reph: changed 0.988."),
     ],
 )
 def test_what_a_reader_must_know_is_told(metrics: Make, changed: dict[str, Any], told: str) -> None:
@@ -57,10 +63,64 @@ def test_what_a_reader_must_know_is_told(metrics: Make, changed: dict[str, Any],
 
 def test_a_sound_run_is_not_suspected(metrics: Make) -> None:
     said = notes(rows_of(*(metrics(seed=seed) for seed in range(3))))
-    assert not any("WARNING" in note or "NOT" in note or "Fewer" in note for note in said)
+    doubts = ("WARNING", "NOT", "Fewer", "text tower", "not shown")
+    assert not any(doubt in note for note in said for doubt in doubts)
 
 
 def test_epochs_are_shown_where_there_are_several(metrics: Make) -> None:
     rows = rows_of(metrics(), metrics(at=10), metrics(at=0))
     assert [record["epoch"] for record in tables(rows)[0]] == [80, 10, 0]
     assert "epoch" not in tables(rows[:1])[0][0]
+
+
+def test_one_attack_is_one_table_and_precision_stays_out_of_it(metrics: Make) -> None:
+    (first,) = tables(rows_of(metrics(clip_score=20.0)))
+    assert first[0]["CLIPScore"] == "20.00 [19.00, 21.00]"
+    assert not {"precision", "recall"} & first[0].keys()
+    assert not any("nearest neighbours" in note for note in notes(rows_of(metrics())))
+    several = rows_of(metrics(), metrics(attack="mc"))
+    _, worth = tables(several)
+    assert (worth[0]["precision"], worth[0]["recall"]) == ("30.0", "10.0")
+    assert any("real against real: 80.0, 70.0" in note for note in notes(several))
+
+
+def test_alignment_and_overlap_are_figures_for_programs(metrics: Make) -> None:
+    (found,) = figures(rows_of(metrics(seed=0, clip_score=20), metrics(seed=1, clip_score=22)))
+    assert (found["clip_score"], found["clip_score_low"], found["clip_score_high"]) == (21, 20, 22)
+    assert (found["clip_gain"], found["clip_score_real"], found["clip_gain_real"]) == (5, 25, 6)
+    assert found["clip"] == "c11b"
+    shares = ("precision", "recall", "precision_real", "recall_real")
+    assert [found[name] for name in shares] == pytest.approx([0.3, 0.1, 0.8, 0.7])
+
+
+def test_without_a_clip_and_with_too_few_pictures_there_is_a_dash(metrics: Make) -> None:
+    rows = rows_of(metrics(clip=None, precision=None), metrics(attack="mc", clip=None))
+    _, worth = tables(rows)
+    assert (worth[0]["CLIPScore"], worth[0]["precision"]) == ("-", "-")
+    assert figures(rows)[0]["clip_score"] is figures(rows)[0]["clip"] is None
+    assert figures(rows)[0]["precision"] is None
+    assert not any("CLIP" in note or "nearest" in note for note in notes(rows))
+
+
+def test_scores_of_two_clips_are_never_averaged_nor_compared(metrics: Make) -> None:
+    """Seed 0 by two CLIPs, seed 1 by one of them; the other row only by the other."""
+    rows = rows_of(
+        metrics(seed=0, clip="aaaa", clip_score=10),
+        metrics(seed=1, clip="aaaa", clip_score=12),
+        metrics(seed=0, clip="bbbb", clip_score=90),
+        metrics("good", seed=0, clip="aaaa", clip_score=14),
+        metrics("other", seed=0, clip="bbbb", clip_score=80),
+    )
+    assert [(row.defense, len(row.results)) for row in rows] == [
+        ("none", 2), ("good", 1), ("other", 1),
+    ]  # fmt: skip
+    assert common_clip(rows) == "aaaa"
+    assert [found["clip_score"] for found in figures(rows)] == [11, 14, None]
+    assert rows[0].clip_score("bbbb") is None
+
+
+def test_of_two_clips_that_scored_alike_many_rows_the_later_counts(metrics: Make) -> None:
+    rows = rows_of(metrics(clip="aaaa"), metrics(clip="bbbb", clip_score=30))
+    assert common_clip(rows) == "bbbb"
+    assert figures(rows)[0]["clip_score"] == 30
+    assert common_clip(rows_of(metrics(clip=None))) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips import write_clip
 
 BOTH = ("--attack", "loss", "--attack", "clid_th")
 
@@ -118,6 +119,8 @@ def test_markdown_is_a_table(ran: Any, cli: Callable[..., Any]) -> None:
     assert attacks[0].startswith("| defense | attack | ASR | AUC | TPR@1%FPR | queries |")
     assert len(worth) == 3
     assert worth[0].startswith("| defense | KID |")
+    assert "| CLIPScore | precision | recall | held-out loss | seeds |" in worth[0]
+    assert "| - |" in worth[2]  # this base brings no CLIP
 
 
 def test_plan_tells_todo_from_cached(ran: Any, cli: Callable[..., Any], tmp_path: Path) -> None:
@@ -225,3 +228,22 @@ def test_the_leaderboard_refuses_rows_of_the_quick_recipe(
     assert ended.code == 2
     assert "no rows to rank" in ended.err
     assert not (tmp_path / "boards").exists()
+
+
+def test_a_clip_adds_its_score_and_trains_nothing(
+    ran: Any, cli: Callable[..., Any], copied: Path, tmp_path: Path
+) -> None:
+    assert "under CLIP" not in ran.out
+    folder = write_clip(tmp_path / "clip")
+    words = ("--attack", "loss", "--clip", folder, "--workers", 1, "--store", copied)
+    before = set(numbers(copied))
+    ended = cli("run", *ran.words, *words, "--format", "json")
+    assert ended.code == 0, ended.err
+    made = {records(copied)[key].parent.parent.name for key in set(numbers(copied)) - before}
+    assert made == {"utility", "metrics"}
+    (row,) = json.loads(ended.out)["rows"]
+    assert row["clip_score_low"] <= row["clip_score"] <= row["clip_score_high"]
+    assert row["clip"]
+    assert any(f"under CLIP {row['clip'][:8]}" in note for note in json.loads(ended.out)["notes"])
+    again = cli("run", *ran.words, "--attack", "loss", "--store", copied, "--format", "json")
+    assert json.loads(again.out)["rows"][0]["clip_score"] is None

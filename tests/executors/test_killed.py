@@ -28,10 +28,10 @@ def note(line):
 
 resume, step, stage_function = loop.Trainer.resume, loop.Trainer.step, work.stage_function
 
-def resume_and_tell(trainer, folder):
-    resume(trainer, folder)
-    if trainer.visited:
-        note(f"resumed at {trainer.visited}")
+def resume_and_tell(trainer, folder, defense):
+    resume(trainer, folder, defense)
+    if trainer.batches:
+        note(f"resumed at {trainer.batches}")
 
 def slow_step(trainer, *given, **named):
     time.sleep(float(os.environ["STEP_SECONDS"]))
@@ -173,11 +173,12 @@ def test_two_runs_at_once_compute_every_stage_once(bench: Bench, ran: Any) -> No
 
 
 def test_a_checkpoint_cut_short_is_no_obstacle(tiny_base: Path, tmp_path: Path) -> None:
+    from bench.composition import Composition
     from bench.models.base import load_base
-    from bench.training.loop import Trainer
     from bench.training.recipe import RECIPES
+    from bench.training.trainer import Trainer
 
     (tmp_path / "checkpoint.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
-    trainer = Trainer(load_base(tiny_base), RECIPES["quick"])
-    trainer.resume(tmp_path)
-    assert trainer.visited == 0
+    trainer = Trainer(load_base(tiny_base), RECIPES["quick"], seed=0)
+    trainer.resume(tmp_path, Composition())
+    assert trainer.batches == 0

@@ -63,15 +63,21 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
     numbers = iter(range(1000))
 
     def call(
-        kind: str, inputs: dict[str, Path], *, work: Path | None = None, **params: Any
+        kind: str,
+        inputs: dict[str, Path],
+        *,
+        work: Path | None = None,
+        clip_folder: Path | None = None,
+        **params: Any,
     ) -> Done:
         hints = {"data": "scenes", "base": str(tiny_base), "inception": None}
+        hints["clip"] = clip_folder and str(clip_folder)
         for role in ("attack", "defense"):
             if role in params:
                 component = resolve(role, params[role])
                 # As a worker gets it: through JSON.
                 params[role] = json.loads(json.dumps(component.identity()))
-                hints[role] = component.path
+                hints[role] = component.paths() if role == "defense" else component.path
         params.setdefault("base", base_identity(tiny_base))
         name = f"{kind}-{next(numbers)}"
         out = tmp_path / name

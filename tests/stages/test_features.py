@@ -62,7 +62,7 @@ def test_features_are_the_attack_s_of_both_sides_in_one_order(
     assert found["ids"].tolist() == ids
     made = instantiate("attack", resolve("attack", attack))
     target = ModelTarget(load_base(tiny_base), seed=3)
-    assert np.array_equal(found["features"], made.features(target, scene_pairs.select(ids)))
+    assert np.array_equal(found["features"], [made.features(target, scene_pairs.select(ids))])
     assert done.result == {
         "pairs": 16,
         "queries": 16 * made.queries,
@@ -104,7 +104,7 @@ def test_the_asked_checkpoint_is_attacked(run, split, write, tiny_base):
     from bench.data import scenes
 
     wanted = -target.losses(scenes.pairs().select(ids), [450])
-    np.testing.assert_allclose(middle, wanted, rtol=1e-5)
+    np.testing.assert_allclose(middle[0], wanted, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

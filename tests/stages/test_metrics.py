@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -79,11 +81,31 @@ def test_members_are_the_positive_class(row, run, write, scores):
     assert row(500, -1.0)["attack"]["auc"]["value"] < 0.3
 
 
+def model(write, touched):
+    folder = write("model", {"steps": 3})
+    (folder / "touched.json").write_text(json.dumps(touched))
+    return folder
+
+
+def test_members_with_a_changed_caption_are_told_from_the_others(row, write):
+    values, is_member = stored(500, 1.0)
+    members = np.flatnonzero(is_member)
+    touched = [f"p{i}" for i in members[:200]]
+    made = row(model=model(write, touched))["attack"]
+    assert made["touched"] == 200
+    for name, some in (("auc_touched", members[:200]), ("auc_untouched", members[200:])):
+        chosen = np.concatenate([values[some], values[~is_member]])
+        labels = np.arange(len(chosen)) < len(some)
+        assert made[name]["value"] == pytest.approx(roc_auc_score(labels, chosen), abs=1e-12)
+    for all_or_none in ([], [f"p{i}" for i in members]):
+        assert "auc_touched" not in row(model=model(write, all_or_none))["attack"]
+
+
 def test_control_utility_and_training_stand_beside_the_attack(row, write, scores):
     made = row(
         control=scores("control", 300, 0.0, threshold=99),
         utility=write("utility", {"n": 7}),
-        model=write("model", {"steps": 3}),
+        model=model(write, ["p1", "p2"]),
     )
     values, is_member = stored(300, 0.0)
     control = made["base_control"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -61,7 +63,8 @@ def test_no_defense_is_training_on_the_pairs_as_they_are(
     work, out = tmp_path / "plain-work", tmp_path / "plain-out"
     work.mkdir()
     out.mkdir()
-    loop.train(load_base(tiny_base), members, RECIPE, "default", 5, work, out, quietly)
+    task = loop.Task(members, RECIPE, "default", 5, members)
+    loop.train(load_base(tiny_base), task, work, out, quietly)
     assert artefacts(done) == {path.name: path.read_bytes() for path in out.iterdir()}
     assert set(artefacts(done)) == {"unet.safetensors", "unet-0001.safetensors"}
     assert done.result["pairs"] == 8
@@ -76,16 +79,19 @@ def test_a_defense_that_changes_nothing_trains_the_same_weights(run, split, odd)
         assert artefacts(done) == artefacts(plain)
 
 
-def test_changed_captions_are_trained_on_and_counted(run, split, odd):
+def test_changed_captions_are_trained_on_and_counted(run, split, odd, parts):
     plain = run("train", {"split": split}, **USUAL)
     some = odd("pairs.with_captions({pairs.ids[0]: 'x', pairs.ids[1]: 'y'})")
     done = run("train", {"split": split}, **USUAL | {"defense": some})
     assert artefacts(done) != artefacts(plain)
     assert done.result["captions_changed"] == 2 / 8
+    touched = json.loads((done.folder / "touched.json").read_text())
+    assert touched == sorted(parts["members"])[:2]
 
 
 def test_a_defense_sees_members_and_auxiliary_pairs_and_nobody_else(run, split, odd, parts):
-    notes = run("train", {"split": split}, **USUAL | {"defense": odd("pairs")}).result["notes"]
+    done = run("train", {"split": split}, **USUAL | {"defense": odd("pairs")})
+    notes = done.result["notes"]["odd"]
     assert notes["seen"] == sorted(parts["members"])
     assert notes["auxiliary"] == sorted(parts["auxiliary"])
 
@@ -94,7 +100,7 @@ def test_a_defense_s_draws_are_keyed_by_the_seed(run, split, odd):
     draws = [
         run("train", {"split": split}, **USUAL | {"defense": odd("pairs"), "seed": seed}).result[
             "notes"
-        ]["draw"]
+        ]["odd"]["draw"]
         for seed in (0, 0, 1)
     ]
     assert draws[0] == draws[1] != draws[2]

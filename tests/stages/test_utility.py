@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from clips import write_clip
+from conftest import WIDTH
 
-from bench.data.geometry import centre, resize
+from bench.data.geometry import centre, resize, square
+from bench.errors import ValidationError
 from bench.models.base import load_base
 from bench.models.target import ModelTarget
+from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
+from bench.utility.manifold import overlap
 
 
 @pytest.fixture
 def stages(run, split):
+    """Utility, asked for with what more is given, and the two stages below it."""
     sampling = {"n": 6, "steps": 2, "guidance": 2.0}
     samples = run("samples", {"split": split}, sampling=sampling, at=0)
     real = run("real", {"split": split}, resolution=16)
     inputs = {"split": split, "samples": samples.folder, "real": real.folder}
-    return samples, real, run("utility", inputs, at=0)
+    return lambda **more: (samples, real, run("utility", inputs, at=0, **more))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "clip")
 
 
 def stored(done, name):
@@ -27,7 +38,7 @@ def stored(done, name):
 
 
 def test_utility_is_that_of_the_stored_samples(stages, parts, scene_pairs, tiny_base):
-    samples, real, utility = stages
+    samples, real, utility = stages()
     reference = scene_pairs.select(sorted(parts["reference"]))
     pictures, real_features = stored(samples, "samples"), stored(real, "real")
 
@@ -56,9 +67,62 @@ def test_utility_is_that_of_the_stored_samples(stages, parts, scene_pairs, tiny_
     for name, one in (("fd_effnet64", fake), ("fd_effnet64_floor", other)):
         assert found[name] == pytest.approx(frechet_distance(project(own), project(one)), rel=1e-6)
 
+    for name, one in (("", fake), ("_real", other)):
+        pair = found[f"precision{name}"], found[f"recall{name}"]
+        assert pair == pytest.approx(overlap(own, one))
+
     losses = ModelTarget(load_base(tiny_base), seed=0).losses(reference, range(50, 1000, 100))
     held_out = losses.mean(axis=1)
     assert found["held_out_loss"]["value"] == pytest.approx(held_out.mean())
     reach = 1.96 * held_out.std(ddof=1) / 8**0.5
     assert found["held_out_loss"]["high"] == pytest.approx(held_out.mean() + reach)
     np.testing.assert_allclose(stored(utility, "utility")["held_out"], held_out, rtol=1e-6)
+
+
+def test_without_a_clip_there_is_no_alignment(stages):
+    *_, utility = stages()
+    names = ("clip", "clip_score", "clip_gain", "clip_score_real", "clip_gain_real")
+    assert [utility.result[name] for name in names] == [None] * 5
+    assert stored(utility, "utility")["clip_scores"].shape == (0,)
+
+
+def test_alignment_is_of_the_stored_samples_and_their_prompts(stages, clip, parts, scene_pairs):
+    samples, _, utility = stages(clip_folder=clip, clip=clip_identity(clip))
+    reference = scene_pairs.select(sorted(parts["reference"])[:6])
+    judge, found = load_clip(clip), utility.result
+    words = judge.captions(reference.originals)
+    made = judge.pictures(stored(samples, "samples")["pictures"])
+    real = judge.pictures(np.stack([square(pair.image, 16) for pair in reference]))
+
+    assert found["clip"] == {"digest": clip_identity(clip), "own_text_tower": False}
+    expected = {
+        "clip_score": clip_scores(made, words),
+        "clip_gain": clip_gains(made, words),
+        "clip_score_real": clip_scores(real, words),
+        "clip_gain_real": clip_gains(real, words),
+    }
+    for name, values in expected.items():
+        assert found[name]["value"] == pytest.approx(values.mean(), abs=1e-4)
+        reach = 1.96 * values.std(ddof=1) / 6**0.5
+        assert found[name]["high"] == pytest.approx(values.mean() + reach, abs=1e-4)
+    assert len({round(found[name]["value"], 3) for name in expected}) == 4
+    scores = stored(utility, "utility")["clip_scores"]
+    np.testing.assert_allclose(scores, expected["clip_score"], atol=1e-4)
+
+
+def test_a_clip_that_is_the_model_s_ear_is_told(stages, tiny_base, tmp_path):
+    """A CLIP built around the base's own text encoder."""
+    from transformers import CLIPModel, CLIPTextModel
+
+    folder = write_clip(tmp_path / "own", width=WIDTH)
+    model = CLIPModel.from_pretrained(folder)
+    text = CLIPTextModel.from_pretrained(tiny_base / "text_encoder")
+    model.text_model.load_state_dict(getattr(text, "text_model", text).state_dict())
+    model.half().save_pretrained(folder)
+    *_, utility = stages(clip_folder=folder, clip=clip_identity(folder))
+    assert utility.result["clip"]["own_text_tower"]
+
+
+def test_a_clip_that_changed_meanwhile_is_refused(stages, clip):
+    with pytest.raises(ValidationError, match="CLIP .* changed while the run was going on"):
+        stages(clip_folder=clip, clip="another")
