@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 from bench.data import tiles
 from bench.models import base as bases
 from bench.models.base import load_base
-from bench.training.loop import train
+from bench.training.loop import Task, train
 from bench.training.recipe import Recipe
 
 RECIPE = Recipe(name="perf", epochs=80, crop_margin=2)
@@ -99,7 +99,8 @@ def test_pictures_a_second_against_the_published_script(benchmark, fresh, pairs,
         spent.append(time.perf_counter() - began)
         folder = tmp_path / str(len(spent))
         folder.mkdir()
-        return (fresh(), pairs, RECIPE, "default", 0, folder, folder, lambda *_: None), {}
+        task = Task(pairs, RECIPE, "default", 0, auxiliary=pairs)
+        return (fresh(), task, folder, folder, lambda *_: None), {}
 
     benchmark.pedantic(train, setup=before, rounds=ROUNDS)
     pictures = RECIPE.epochs * PAIRS
