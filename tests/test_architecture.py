@@ -34,7 +34,7 @@ MAY: dict[str, set[str]] = {
     "models": GROUND | {"data"},
     "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},
-    "plugins": GROUND | {"composition", "parameters"},
+    "plugins": GROUND | {"composition", "defending", "parameters"},
     "stages": GROUND
     | {"composition", "data", "models", "plugins", "stats", "text", "training", "utility"},
     "executors": GROUND | {"stages"},
