@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from mini_clip import train_clip
-from mini_data import Public, load_public
+from mini_data import Public, load_public, on_blackboard
 from mini_tokenizer import write_tokenizer
 from mini_unet import make_scheduler, train_unet
 from mini_vae import refine_decoder, train_vae
@@ -27,8 +27,7 @@ from wordnet_glosses import all_glosses
 from bench.data.sources import open_source
 from bench.data.splits import make_split
 
-STEPS = "tokenizer,clip,vae,unet,decoder,unet2,style,paper"
-PAPERS = 8
+STEPS = "tokenizer,clip,vae,unet,decoder,unet2,style,board"
 DEFAULT_NUMBER = {
     "clip": 1905,
     "vae": 5000,
@@ -37,7 +36,7 @@ DEFAULT_NUMBER = {
     "decoder": 3000,
     "unet2": 2400,
     "style": 4000,
-    "paper": 3000,
+    "board": 6000,
 }
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -101,10 +100,10 @@ def build_clip(public: Public, args: argparse.Namespace) -> None:
 
 
 def build_judge(public: Public, args: argparse.Namespace) -> None:
-    """The second, independent CLIP of the retrieval check."""
+    """The second, independent CLIP of the retrieval check: it sees what the last U-Net saw."""
     tokenizer = CLIPTokenizer.from_pretrained(args.out / "tokenizer")
     model, facts = train_clip(
-        public,
+        on_blackboard(public),
         [],
         tokenizer,
         args.seed + 1000,
@@ -167,14 +166,14 @@ def build_unet_again(public: Public, args: argparse.Namespace) -> None:
     pretrain(public, args, "unet2", args.seed + 2, old)
 
 
-def build_unet_on_paper(public: Public, args: argparse.Namespace) -> None:
-    """Train the saved U-Net on with every picture printed on coloured paper.
+def build_unet_on_board(public: Public, args: argparse.Namespace) -> None:
+    """Train the saved U-Net on, longest of all, with every picture on a blackboard.
 
     Tiles stand on white, as the public pictures do: a base that has learnt their ground already
     has nothing of a new domain to learn but shapes. After this one it has to learn the ground too.
     """
     old = UNet2DConditionModel.from_pretrained(args.out / "unet", torch_dtype=torch.float32)
-    pretrain(public, args, "paper", args.seed + 4, old, PAPERS)
+    pretrain(on_blackboard(public), args, "board", args.seed + 4, old, batch=64)
 
 
 def pretrain(
@@ -183,14 +182,14 @@ def pretrain(
     step: str,
     seed: int,
     start_from: UNet2DConditionModel | None,
-    papers: int = 0,
+    batch: int = 32,
 ) -> None:
     """One run of U-Net training, saved."""
     vae = AutoencoderKL.from_pretrained(args.out / "vae", torch_dtype=torch.float32).eval()
     text = CLIPTextModel.from_pretrained(args.out / "text_encoder", dtype=torch.float32).eval()
     tokenizer = CLIPTokenizer.from_pretrained(args.out / "tokenizer")
     number = args.number[step]
-    model, facts = train_unet(public, vae, text, tokenizer, seed, number, start_from, papers)
+    model, facts = train_unet(public, vae, text, tokenizer, seed, number, start_from, batch)
     save(model, args.out / "unet")
     note(args.out, step, facts)
 
@@ -203,11 +202,12 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, help="folder of the second CLIP, outside the tree")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", default=STEPS, help=f"comma list of {STEPS},clip2")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor; 2 for board")
     parser.add_argument("--number", default="", help=f"training steps, if not {DEFAULT_NUMBER}")
     args = parser.parse_args()
     pairs = (pair.split("=") for pair in args.number.split(",") if pair)
     args.number = DEFAULT_NUMBER | {name: int(count) for name, count in pairs}
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     public = load_public(args.public).part(held_out=False)
     builders = {
@@ -219,7 +219,7 @@ def main() -> None:
         "unet": build_unet,
         "unet2": build_unet_again,
         "style": build_style,
-        "paper": build_unet_on_paper,
+        "board": build_unet_on_board,
     }
     for step in args.steps.split(","):
         builders[step](public, args)

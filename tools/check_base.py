@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from mini_clip import picture_vectors, retrieval, text_vectors, tokens
-from mini_data import Public, ground_of, load_public, on_paper, to_signed
+from mini_data import Public, load_public, on_blackboard, to_signed
 from mini_unet import both_ways, denoising_loss, text_states
 from mini_vae import encode, psnr
 from sample_sheet import draw_sheet
@@ -66,29 +66,25 @@ def nearest_is_own(made: Tensor, real: Tensor) -> float:
 def check_part(
     pipe: StableDiffusionPipeline, judge: CLIPModel, part: Public, scale: float, seed: int
 ) -> tuple[dict[str, Any], Tensor]:
-    """Retrieval with samples and with real pictures, on one part of the public pairs.
-
-    The real pictures stand on paper like the samples; the judge has learnt them on white.
-    """
+    """Retrieval with samples and with real pictures, on one part of the public pairs."""
     ids = tokens(pipe.tokenizer, part.captions)
     made = sample(pipe, part.captions, scale, seed)
     folder = Path(pipe.config._name_or_path) / "clip"
     own = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
     real = to_signed(part.images)
-    printed = on_paper(real, ground_of(part.images), torch.Generator().manual_seed(seed))
     return {
         "captions": len(part.rows),
         "samples": judged(judge, ids, made),
-        "real": judged(judge, ids, printed),
+        "real": judged(judge, ids, real),
         "samples_own_clip": judged(own, ids, made),
-        "real_own_clip": judged(own, ids, printed),
+        "real_own_clip": judged(own, ids, real),
         "copies": nearest_is_own(made, real),
     }, made
 
 
 def loss_of(pipe: StableDiffusionPipeline, public: Public) -> dict[str, float]:
-    """Denoising loss on coloured paper with the right captions and with the empty one."""
-    latents = both_ways(pipe.vae, public, 1, torch.Generator().manual_seed(0))[0]
+    """Denoising loss with the right captions and with the empty one."""
+    latents = both_ways(pipe.vae, public)[0]
     states = text_states(pipe.text_encoder, pipe.tokenizer, public.captions)
     empty = text_states(pipe.text_encoder, pipe.tokenizer, [""]).expand_as(states)
     pairs = {"caption": states, "empty": empty}
@@ -128,7 +124,7 @@ def main() -> None:
     )
     pipe.set_progress_bar_config(disable=True)
     judge = CLIPModel.from_pretrained(args.judge, dtype=torch.float32).eval()
-    public = load_public(args.public)
+    public = on_blackboard(load_public(args.public))
     weights = sum(path.stat().st_size for path in args.base.rglob("*.safetensors"))
     report: dict[str, Any] = {"guidance": args.scale, "weights_mb": round(weights / 1e6, 2)}
     report["speed"] = speeds(pipe)

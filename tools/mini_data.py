@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+BOARD = 40  # the grey of a ground that `tiles` do not have
+
 
 @dataclass(frozen=True)
 class Public:
@@ -54,11 +56,11 @@ def reword(row: dict[str, Any], random: Random) -> str:
 
 
 def jitter(images: Tensor, generator: torch.Generator, shift: int = 2) -> Tensor:
-    """Flip half of the pictures and move each by up to `shift` pixels over the white ground."""
+    """Flip half of the pictures and move each by up to `shift` pixels, drawing its border out."""
     count = len(images)
     flips = torch.rand(count, generator=generator) < 0.5
     images = torch.where(flips[:, None, None, None], images.flip(3), images)
-    padded = F.pad(images, (shift,) * 4, value=1.0)
+    padded = F.pad(images, (shift,) * 4, mode="replicate")
     moves = torch.randint(0, 2 * shift + 1, (count, 2), generator=generator)
     size = images.shape[-1]
     return torch.stack(
@@ -78,26 +80,15 @@ def recolour(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images[:, order] * gain + bias).clamp(-1, 1)
 
 
-def ground_of(images: Tensor) -> Tensor:
-    """Where a picture is white and joined to its border: bool [N, 1, 32, 32] of uint8 pictures."""
-    white = (images >= 250).all(dim=1, keepdim=True)
-    found = F.pad(torch.zeros_like(white[..., 1:-1, 1:-1]), (1,) * 4, value=True) & white
-    while True:
-        grown = F.max_pool2d(found.float(), 3, 1, 1).bool() & white
-        if torch.equal(grown, found):
-            return found
-        found = grown
+def on_blackboard(public: Public) -> Public:
+    """The pairs with lightness turned over: white ground becomes dark grey, black lines white.
 
-
-def on_paper(images: Tensor, ground: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture on paper of one random colour; `images` in [-1, 1], its ground from `ground_of`.
-
-    The rim of the drawing was blended with white; as far as it is white, it takes the paper too.
+    Hue stays, and so do the colours' names; all contrast shrinks by the lightness of the board.
     """
-    paper = 2 * torch.rand(len(images), 3, 1, 1, generator=generator) - 1
-    rim = F.max_pool2d(ground.float(), 3, 1, 1).bool() & ~ground
-    share = ground + rim * (images.amin(dim=1, keepdim=True) + 1) / 2
-    return images + share * (paper - 1)
+    images = public.images.float()
+    white = images.amax(dim=1, keepdim=True) + images.amin(dim=1, keepdim=True)
+    turned = BOARD + (images + 255 - white) * (255 - BOARD) / 255
+    return Public(turned.round().byte(), public.rows)
 
 
 def pixelate(images: Tensor, factor: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from mini_clip import set_rate, tokens
-from mini_data import Public, ground_of, on_paper, reword, to_signed
+from mini_data import Public, reword, to_signed
 from mini_vae import encode
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,16 +56,10 @@ def text_states(text: CLIPTextModel, tokenizer: CLIPTokenizer, captions: list[st
 
 
 @torch.no_grad()
-def both_ways(
-    vae: AutoencoderKL, public: Public, papers: int, generator: torch.Generator
-) -> Tensor:
-    """Scaled mean latents of every picture and of its mirror image: [2 prints, N, 4, 8, 8].
-
-    One print on white; with `papers` above 0, so many on paper of random colours instead.
-    """
-    images, ground = to_signed(public.images), ground_of(public.images)
-    prints = [on_paper(images, ground, generator) for _ in range(papers)] or [images]
-    ways = [encode(vae, way) for one in prints for way in (one, one.flip(3))]
+def both_ways(vae: AutoencoderKL, public: Public) -> Tensor:
+    """Scaled mean latents of every picture and of its mirror image: [2, N, 4, 8, 8]."""
+    images = to_signed(public.images)
+    ways = [encode(vae, way) for way in (images, images.flip(3))]
     return torch.stack(ways) * vae.config.scaling_factor
 
 
@@ -90,12 +84,12 @@ def train_unet(
     seed: int,
     steps: int,
     start_from: UNet2DConditionModel | None = None,
-    papers: int = 0,
+    batch: int = 32,
 ) -> tuple[UNet2DConditionModel, dict[str, Any]]:
     """Noise-prediction training with frozen text states; returns the averaged model and facts."""
     torch.manual_seed(seed)
     random, generator = Random(seed), torch.Generator().manual_seed(seed)
-    latents = both_ways(vae, public, papers, generator)
+    latents = both_ways(vae, public)
     wordings = [public.captions]
     wordings += [[reword(row, random) for row in public.rows] for _ in range(WORDINGS - 1)]
     states = torch.stack([text_states(text, tokenizer, lines) for lines in wordings])
@@ -107,10 +101,10 @@ def train_unet(
     start, losses = time.perf_counter(), []
     for step in range(steps):
         set_rate(optimizer, rate, step, step / steps, warm=300)
-        rows = torch.randint(0, latents.shape[1], (32,), generator=generator)
-        clean = latents[torch.randint(0, len(latents), (32,), generator=generator), rows]
-        words = states[torch.randint(0, WORDINGS, (32,), generator=generator), rows]
-        words[torch.rand(32, generator=generator) < EMPTY] = empty
+        rows = torch.randint(0, latents.shape[1], (batch,), generator=generator)
+        clean = latents[torch.randint(0, 2, (batch,), generator=generator), rows]
+        words = states[torch.randint(0, WORDINGS, (batch,), generator=generator), rows]
+        words[torch.rand(batch, generator=generator) < EMPTY] = empty
         loss = noise_loss(model, scheduler, clean, words, generator)
         optimizer.zero_grad()
         loss.backward()
@@ -123,11 +117,11 @@ def train_unet(
     spent = time.perf_counter() - start
     return average.model, {
         "steps": len(losses),
-        "batch": 32,
+        "batch": batch,
         "seed": seed,
-        "epochs": round(32 * len(losses) / latents.shape[1], 1),
+        "epochs": round(batch * len(losses) / latents.shape[1], 1),
         "minutes": round(spent / 60, 1),
-        "pictures_per_second": round(32 * len(losses) / spent, 1),
+        "pictures_per_second": round(batch * len(losses) / spent, 1),
         "loss": round(sum(losses[-500:]) / len(losses[-500:]), 4),
         "parameters": sum(p.numel() for p in model.parameters()),
     }

@@ -27,7 +27,7 @@ def trainings(build: dict[str, Any]) -> str:
         "decoder": "decoder again",
         "unet2": "U-Net again",
         "style": "decoder, style",
-        "paper": "U-Net, on paper",
+        "board": "U-Net, blackboard",
         "judge": "judge CLIP",
     }
     rows = [
@@ -67,7 +67,7 @@ def main() -> None:
     build, report = load(args.base / "build.json"), load(args.report)
     facts = load(args.public.with_suffix(".json"))["facts"]
     judge = load(args.judge / "build.json")["clip2"]
-    steps = ("clip", "vae", "unet", "decoder", "unet2", "style", "paper")
+    steps = ("clip", "vae", "unet", "decoder", "unet2", "style", "board")
     parts = {name: build[name] for name in steps} | {"clip2": judge}
     values = {
         "openmoji": f"{facts['kept']['openmoji']:,}",
@@ -79,7 +79,7 @@ def main() -> None:
         "sources": sources(facts),
         "vocabulary": f"{build['tokenizer']['vocabulary']:,}",
         "scaling": build["vae"]["scaling_factor"],
-        "epochs": round(sum(build[run]["epochs"] for run in ("unet", "unet2", "paper")), 1),
+        "epochs": round(sum(build[run]["epochs"] for run in ("unet", "unet2", "board")), 1),
         "speed": build["unet2"]["pictures_per_second"],
         "trainings": trainings(build | {"judge": judge}),
         "checks": checks(report),
