@@ -5,8 +5,10 @@ more likely a member. One rule holds everywhere: *a pair is called a member iff 
 Rules and the simulations behind them: docs/statistics.md. Numbers only: numpy and scipy.special.
 """
 
+from bench.stats.audit import EpsilonBound, epsilon_lower_bound
 from bench.stats.estimate import Estimate, SeedMean, clopper_pearson, mean_over_seeds, wilson
 from bench.stats.intervals import asr_interval, auc_interval, tpr_claim, tpr_interval
+from bench.stats.paired import Difference, auc_difference, holm, tpr_difference
 from bench.stats.roc import (
     Roc,
     TprRule,
@@ -23,6 +25,8 @@ from bench.stats.roc import (
 )
 
 __all__ = [
+    "Difference",
+    "EpsilonBound",
     "Estimate",
     "Roc",
     "SeedMean",
@@ -30,15 +34,19 @@ __all__ = [
     "accuracy",
     "asr_interval",
     "auc",
+    "auc_difference",
     "auc_interval",
     "best_threshold",
     "clopper_pearson",
     "conformal_threshold",
+    "epsilon_lower_bound",
+    "holm",
     "mean_over_seeds",
     "null_tpr",
     "roc",
     "tpr_at_fpr",
     "tpr_claim",
+    "tpr_difference",
     "tpr_interval",
     "tpr_quality",
     "tpr_rule",
