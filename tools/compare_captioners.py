@@ -4,7 +4,8 @@
     python tools/compare_captioners.py --part reference --judge JUDGE --trained captioner
 
 `auxiliary` describes each auxiliary tile by the others, its own cluster left out: from that the way
-to retrieve was chosen. `reference` describes the reference tiles by the auxiliary ones.
+to retrieve was chosen. `reference` describes the reference tiles by the auxiliary ones. JUDGE must
+know pictures on white, as tiles are: `clip2` of build_base.py at commit 6ca5498 was one.
 """
 
 import argparse

@@ -19,7 +19,7 @@ WORDINGS = 3
 
 
 def make_unet(cross_width: int) -> UNet2DConditionModel:
-    """About 4.3 M parameters; text attention at the lower level only."""
+    """About 4.2 M parameters; text attention at the lower level only."""
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=4,

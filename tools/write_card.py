@@ -80,7 +80,6 @@ def main() -> None:
         "vocabulary": f"{build['tokenizer']['vocabulary']:,}",
         "scaling": build["vae"]["scaling_factor"],
         "epochs": round(sum(build[run]["epochs"] for run in ("unet", "unet2", "board")), 1),
-        "speed": build["unet2"]["pictures_per_second"],
         "trainings": trainings(build | {"judge": judge}),
         "checks": checks(report),
         "guidance": report["guidance"],
