@@ -63,15 +63,20 @@ def auc_interval(members: ArrayLike, holdouts: ArrayLike, level: float = 0.95) -
     v10, v01 = placements(x, y)
     area = auc(x, y)
     if np.ptp(v10) == 0 and np.ptp(v01) == 0:
-        pairs = min(x.size, y.size)
-        alike = clopper_pearson(pairs, pairs, alpha).low
-        return Estimate(area, alike * area, 1 - alike * (1 - area), "disjoint-pairs", level)
+        low, high = disjoint_pairs(area, min(x.size, y.size), alpha, worst=0.0)
+        return Estimate(area, low, high, "disjoint-pairs", level)
     if min(x.size, y.size) == 1:
         return Estimate(area, 0.0, 1.0, "vacuous", level)
     error = np.sqrt(v10.var(ddof=1) / x.size + v01.var(ddof=1) / y.size)
     reach = two_sided_z(level) * error / (area * (1 - area))
     low, high = expit(logit(area) - reach), expit(logit(area) + reach)
     return Estimate(area, min(area, float(low)), max(area, float(high)), "delong", level)
+
+
+def disjoint_pairs(value: float, pairs: int, alpha: float, worst: float) -> tuple[float, float]:
+    """Ends for a mean that all of `pairs` disjoint pairs gave alike; others lie in [worst, 1]."""
+    alike = clopper_pearson(pairs, pairs, alpha).low
+    return worst + alike * (value - worst), 1 - alike * (1 - value)
 
 
 def tpr_interval(

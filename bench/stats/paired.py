@@ -15,8 +15,8 @@ from scipy.special import ndtr  # type: ignore[import-untyped,unused-ignore]
 
 from bench.stats._check import FloatArray, count, not_empty, score_pair, tail
 from bench.stats.bootstrap import resample, resampled_tpr
-from bench.stats.estimate import clopper_pearson, two_sided_z
-from bench.stats.intervals import REPLICATES, placements
+from bench.stats.estimate import two_sided_z
+from bench.stats.intervals import REPLICATES, disjoint_pairs, placements
 from bench.stats.roc import tpr_at_fpr
 
 Scores = tuple[ArrayLike, ArrayLike]
@@ -38,9 +38,9 @@ def auc_difference(first: Scores, second: Scores, level: float = 0.95) -> Differ
     """A_1 - A_2 on the same pairs, by the paired test of DeLong et al. (1988).
 
     var = var(V10_1 - V10_2)/m + var(V01_1 - V01_2)/n, with the placements of each run. Where no
-    pair tells the runs apart more than another, the variance is 0 and the interval that of p =
-    min(m, n) disjoint pairs which came out alike (see `auc_interval`); p is then 1.
-    Raises ValueError where the runs do not have the same number of pairs.
+    pair tells the runs apart more than another, the variance is 0 and the interval that of k =
+    min(m, n) disjoint pairs which came out alike (see `auc_interval`). Its ends reach 0 at alpha =
+    2 (1 + |A_1 - A_2|)^-k, which is the p-value then. ValueError where the numbers of pairs differ.
     """
     (x1, y1), (x2, y2) = _paired(first, second)
     alpha = tail(level)
@@ -49,10 +49,9 @@ def auc_difference(first: Scores, second: Scores, level: float = 0.95) -> Differ
     value = float(by_member.mean())
     pairs = min(x1.size, y1.size)
     if np.ptp(by_member) == 0 and np.ptp(by_holdout) == 0:
-        alike = clopper_pearson(pairs, pairs, alpha).low
-        rest = 1 - alike
-        low, high = max(-1.0, alike * value - rest), min(1.0, alike * value + rest)
-        return Difference(value, low, high, 1.0, "disjoint-pairs", level)
+        low, high = disjoint_pairs(value, pairs, alpha, worst=-1.0)
+        p = min(1.0, 2 * (1 + abs(value)) ** -pairs)
+        return Difference(value, low, high, p, "disjoint-pairs", level)
     if pairs == 1:
         return Difference(value, -1.0, 1.0, 1.0, "vacuous", level)
     error = np.sqrt(by_member.var(ddof=1) / x1.size + by_holdout.var(ddof=1) / y1.size)

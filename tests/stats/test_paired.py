@@ -60,6 +60,19 @@ def test_a_run_against_itself_differs_by_nothing_that_could_be_claimed():
         assert (found.value, found.p) == (0, 1)
 
 
+def test_runs_that_all_pairs_tell_apart_are_told_apart():
+    """One run finds everybody, the other is blind: no variance to go by, and no doubt either."""
+    found = stats.auc_difference((np.ones(20), np.zeros(20)), (np.ones(20), np.ones(20)))
+    assert found.method == "disjoint-pairs"
+    assert found.value == 0.5
+    assert found.p == pytest.approx(2 * 1.5**-20)
+    assert 0 < found.low <= found.value <= found.high <= 1
+    edge = stats.auc_difference(
+        (np.ones(20), np.zeros(20)), (np.ones(20), np.ones(20)), level=1 - found.p
+    )
+    assert edge.low == pytest.approx(0, abs=1e-9)
+
+
 def test_swapping_the_runs_turns_the_sign():
     first, second = two_runs(np.random.default_rng(3), 600, (1.3, 0.8))
     for compare in (stats.auc_difference, stats.tpr_difference):
