@@ -77,16 +77,19 @@ class _Graph:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.common = {"data": cell.data, "base": cell.base}
-        self.split = self.split_of(cell.seed)
-        # The same, but for the shadow's parts, which may be dealt from the target's own pairs.
+        self.split = self.split_of(cell.seed, canaries=cell.canaries)
+        # The same, but for the shadow's parts, which may be dealt from the target's own pairs; the
+        # attacker knows nothing of canaries.
         self.shadows = self.split_of(cell.seed, cell.shadow)
         # Reference and auxiliary pairs are the same for every seed, so the utility of all seeds
         # reads one split, and the features of real pictures are computed once.
         self.reserved = self.split_of(0)
 
-    def split_of(self, seed: int, shadow: Shadow = "disjoint") -> Stage:
+    def split_of(self, seed: int, shadow: Shadow = "disjoint", canaries: int = 0) -> Stage:
         identity = self.cell.data_identity
-        params = {"data": identity, "seed": seed, "shadow": shadow}
+        params: dict[str, Any] = {"data": identity, "seed": seed, "shadow": shadow}
+        if canaries:
+            params["canaries"] = canaries
         return Stage("split", params, hints=self.common)
 
     def train(self, part: str, defense: Component, share: float = 1.0) -> Stage:
@@ -183,6 +186,7 @@ class _Graph:
             {"attack": self.cell.attack.identity(), "pool": self.cell.pool},
             {
                 "split": self.shadows,
+                **({"canaries": self.split} if self.cell.canaries else {}),
                 "target": target,
                 "shadow": self.features("shadow", self.shadow()),
             },

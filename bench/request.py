@@ -41,6 +41,7 @@ class Request:
     shadow: str = "disjoint"
     shadow_defense: str = "none"
     captioner: str | None = None
+    canaries: int = 0
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
     inception: str | None = None
@@ -66,6 +67,8 @@ class Request:
             raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
         if self.pool != "mean" and self.replays == 1:
             raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
+        if self.canaries and self.view == "pseudo":
+            raise UsageError("--canaries and --view pseudo: a captioner would undo the mislabelling")
         recipe = named_recipe(self.recipe)
         attacks = self._willing(self._components("attack", self.attacks), say)
         defenses = self._components("defense", self.defenses)
@@ -90,6 +93,7 @@ class Request:
             "shadow": self.shadow,
             "shadow_defense": self.shadow_defense,
             **self._captioner(),
+            "canaries": self.canaries,
             "sampling": self._sampling(source),
             **self._inception(),
             **self._clip(folder),

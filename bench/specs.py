@@ -110,6 +110,8 @@ class Cell(Frozen):
     captioner_identity: str | None = None
     shadow: Shadow = "disjoint"
     """Whether the shadow's pairs are disjoint from the target's or dealt from the same ones."""
+    canaries: int = Field(0, ge=0)
+    """Mislabelled pairs beside the data, half of them trained on by the target."""
     seed: int = 0
     at: int | None = None
     """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""

@@ -119,3 +119,11 @@ def test_another_clip_measures_utility_anew_and_nothing_else():
     assert {stage.kind for stage in other if stage.key not in keys} == {"utility", "metrics"}
     (utility,) = of_kind([cell(clip="/clips/a", clip_digest="clip-1")], "utility")
     assert utility.hints["clip"] == "/clips/a"
+
+
+def test_canaries_change_the_target_and_not_what_the_attacker_trains():
+    usual, watched = cell(), cell(canaries=16)
+    (own,), (own_watched,) = (of_kind([c], "train", part="shadow_members") for c in (usual, watched))
+    (target,), (target_watched,) = (of_kind([c], "train", part="members") for c in (usual, watched))
+    assert own.key == own_watched.key
+    assert target.key != target_watched.key

@@ -81,6 +81,13 @@ Captioner = Annotated[
     str | None,
     typer.Option(help="For --view pseudo: a BLIP by folder or hub id. Default: the base's CLIP."),
 ]
+Canaries = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Mislabelled pairs added to the data, half of them trained on; boards have 64.",
+    ),
+]
 Seeds = Annotated[str, typer.Option(help="Run seeds, e.g. 0,1,2; each has a split of its own.")]
 At = Annotated[
     str | None,

@@ -133,10 +133,12 @@ def ids_of(split: Mapping[str, Sequence[str]], part: str) -> list[str]:
     """The ids of a part by name; beside those of `Split` what references are trained and asked on.
 
     `shadow_all`: the shadow's members and hold-outs; `shadow_fold_K`: their K-th half, of both
-    alike; `shadow_but_K`: all but that half.
+    alike; `shadow_but_K`: all but that half. Canaries: none where the split was made without.
     """
     if part in split:
         return list(split[part])
+    if part.startswith("canary"):
+        return []
     both = [split["shadow_members"], split["shadow_holdouts"]]
     if part == "shadow_all":
         return [id_ for ids in both for id_ in ids]

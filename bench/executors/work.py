@@ -120,9 +120,17 @@ def provenance(seconds: float) -> dict[str, Any]:
         "packages": {name: version(name) for name in packages},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "device": _device(),
         "seconds": round(seconds, 2),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _device() -> str:
+    """The accelerator that models are put on, or the processor."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 class ProgressFile:

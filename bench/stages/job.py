@@ -42,14 +42,16 @@ class Job:
         return result
 
     def pairs(self) -> Pairs:
-        """The whole data set; ValidationError if it is no longer the one that was split."""
+        """The whole data set, canaries included; ValidationError if it is not what was split."""
+        from bench.data.canaries import with_canaries
         from bench.data.sources import open_source
 
         text = (self.inputs["split"] / "record.json").read_text(encoding="utf-8")
+        split = json.loads(text)
         source = open_source(self.hints["data"])
-        if source.identity != json.loads(text)["spec"]["params"]["data"]:
+        if source.identity != split["spec"]["params"]["data"]:
             raise ValidationError(f"{source.name} changed while the run was going on; run again")
-        return source.pairs()
+        return with_canaries(source.pairs(), split["result"].get("canaries", {}))
 
     def part(self, *names: str) -> Pairs:
         """Pairs of these parts of the split, in the order of their ids, so that none stands out."""

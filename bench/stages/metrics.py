@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.api import FloatArray
 from bench.stages.job import Job
 from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
 from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
@@ -19,26 +22,35 @@ FEWEST = 20
 
 def run(job: Job) -> dict[str, Any]:
     """Figures of the target; the same attack on the base; the utility of the target."""
-    threshold = job.result_of("scores")["threshold"]
-    row: dict[str, Any] = {"attack": attack_figures(job.inputs["scores"], threshold)}
+    threshold, split = job.result_of("scores")["threshold"], job.result_of("split")
+    canaries = [*split.get("canary_members", []), *split.get("canary_holdouts", [])]
+    row: dict[str, Any] = {"attack": attack_figures(job.inputs["scores"], threshold, canaries)}
+    if canaries:
+        row["canaries"] = canary_figures(job.inputs["scores"], canaries)
     row["learned"] = job.result_of("scores")["learned"]
     if "control" in job.inputs:
-        row["base_control"] = attack_figures(job.inputs["control"], threshold)
+        row["base_control"] = attack_figures(job.inputs["control"], threshold, canaries)
     if "utility" in job.inputs:
         row["utility"] = job.result_of("utility")
     if "model" in job.inputs:
         touched = json.loads((job.inputs["model"] / "touched.json").read_text(encoding="utf-8"))
-        row["attack"] |= _by_touch(job.inputs["scores"], touched)
+        row["attack"] |= _by_touch(job.inputs["scores"], touched, canaries)
     row["queries"] = job.result_of("features")
     row["training"] = job.result_of("model") if "model" in job.inputs else None
-    row["split"] = job.result_of("split")["digest"]
+    row["split"] = split["digest"]
     return row
 
 
-def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:
-    """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval."""
-    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
-        scores, is_member = stored["scores"], stored["is_member"]
+def attack_figures(
+    folder: Path, threshold: float, canaries: Sequence[str] = ()
+) -> dict[str, Any]:
+    """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval.
+
+    Canaries stay out of them.
+    """
+    ids, scores, is_member = _stored(folder)
+    usual = ~np.isin(ids, canaries)
+    scores, is_member = scores[usual], is_member[usual]
     members, holdouts = scores[is_member], scores[~is_member]
     n = min(len(members), len(holdouts))
     quality = tpr_quality(n, FPR)
@@ -55,13 +67,37 @@ def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:
     }
 
 
-def _by_touch(folder: Path, touched: list[str]) -> dict[str, Any]:
+def canary_figures(folder: Path, canaries: Sequence[str]) -> dict[str, Any]:
+    """How the mislabelled pairs fare: those trained on against those that were not.
+
+    With so few hold-outs TPR@1%FPR is the share of members above every hold-out.
+    """
+    ids, scores, is_member = _stored(folder)
+    inside = np.isin(ids, canaries)
+    members, holdouts = scores[inside & is_member], scores[inside & ~is_member]
+    return {
+        "members": len(members),
+        "holdouts": len(holdouts),
+        "auc": auc_interval(members, holdouts)._asdict(),
+        "tpr": tpr_interval(members, holdouts, FPR)._asdict(),
+        "tpr_null": null_tpr(len(holdouts), FPR),
+    }
+
+
+def _stored(folder: Path) -> tuple[NDArray[np.str_], FloatArray, NDArray[np.bool_]]:
+    """Ids, scores and membership of every pair that was asked about, (n,) each."""
+    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
+        return stored["ids"], stored["scores"], stored["is_member"]
+
+
+def _by_touch(folder: Path, touched: list[str], canaries: Sequence[str]) -> dict[str, Any]:
     """AUC of members whose training caption the defense changed, and of the others.
 
     Each against all hold-outs; nothing where either are too few to say anything.
     """
-    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
-        scores, is_member, ids = stored["scores"], stored["is_member"], stored["ids"]
+    ids, scores, is_member = _stored(folder)
+    usual = ~np.isin(ids, canaries)
+    ids, scores, is_member = ids[usual], scores[usual], is_member[usual]
     changed = is_member & np.isin(ids, touched)
     kept = is_member & ~changed
     if min(changed.sum(), kept.sum()) < FEWEST:

@@ -25,7 +25,8 @@ def run(job: Job) -> dict[str, Any]:
     ids, features = _load(job.inputs["target"])
     scores = _scores(attack, features, job.params["pool"])
     # Labels are joined only here, after the scores are fixed.
-    is_member = np.isin(ids, split["members"])
+    dealt = job.result_of("canaries") if "canaries" in job.inputs else split
+    is_member = np.isin(ids, [*dealt["members"], *dealt.get("canary_members", [])])
     np.savez(job.out / "scores.npz", ids=ids, scores=scores, is_member=is_member)
     given = job.params["attack"]["params"]
     learned = {

@@ -5,17 +5,30 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from bench.data.canaries import draw_canaries
 from bench.data.sources import open_source
-from bench.data.splits import make_split
+from bench.data.splits import clusters, make_split
 from bench.errors import ValidationError
+from bench.rng import generator
 from bench.stages.job import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Ordered id lists by part, and their digest."""
+    """Ordered id lists by part, their digest, and what canaries are made of."""
     source = open_source(job.hints["data"])
     if source.identity != job.params["data"]:
         raise ValidationError(f"{source.name} changed while the run was going on; run again")
     pairs, params = source.pairs(), job.params
     split = make_split(pairs, source.identity, params["seed"], shadow=params["shadow"])
-    return {**dataclasses.asdict(split), "digest": split.digest}
+    parts = {**dataclasses.asdict(split), "digest": split.digest}
+    if n := params.get("canaries"):
+        rng = generator("split", source.identity, "canaries", params["seed"], n)
+        canaries = draw_canaries(split.auxiliary, clusters(pairs), n, rng)
+        pictures = {picture for picture, _ in canaries.made_of.values()}
+        parts |= {
+            "canary_members": canaries.members,
+            "canary_holdouts": canaries.holdouts,
+            "canaries": canaries.made_of,
+            "auxiliary": [id_ for id_ in split.auxiliary if id_ not in pictures],
+        }
+    return parts

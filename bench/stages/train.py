@@ -15,7 +15,8 @@ from bench.training.recipe import Recipe
 
 def run(job: Job) -> dict[str, Any]:
     """Weights of the end and of kept epochs; the loss curve and the defense's manifest."""
-    members = job.part(job.params["part"])
+    canaries = ["canary_members"] if job.params["part"] == "members" else []
+    members = job.part(job.params["part"], *canaries)
     auxiliary = job.part("auxiliary")
     defense = job.defense()
     prepared = defense.prepare(members, Context(job.params["seed"], auxiliary))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.models.evaluations import Evaluations
 
 PARTS = {
-    "target": ("members", "holdouts"),
+    "target": ("members", "holdouts", "canary_members", "canary_holdouts"),
     "shadow": ("shadow_members", "shadow_holdouts"),
     **{f"fold_{k}": (f"shadow_fold_{k}",) for k in range(FOLDS)},
 }

@@ -154,7 +154,7 @@ def _losses(session: Session, defense: Composition, visit: int, chosen: Sequence
     """Losses of these pairs at this visit as the defense wants them, (n,), with gradient."""
     batch = defense.on_batch(session.stream.batch(chosen, visit))
     noisy = session.noisy(batch)
-    output = session.trainer.unet(noisy, batch.times, encoder_hidden_states=batch.text).sample
+    output = session.trainer.forward(noisy, batch.times, batch.text)
     batch.output = output.detach().float()
     wanted = defense.target(batch)
     errors = (output.float() - (session.wanted(batch) if wanted is None else wanted)).square()

@@ -14,6 +14,7 @@ from bench.composition import Composition
 from bench.models.base import Base
 from bench.rng import generator
 from bench.training import lora, private
+from bench.training.graphed import Graphed
 from bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Trainer:
             fused=True,
         )
         self.unet, self.optimiser = self.accelerator.prepare(unet, optimiser)
+        self.forward = Graphed(self.unet)
+        """The U-Net's output for the micro-batch that is learnt from."""
         self.trained: dict[str, Tensor] = {
             name: p for name, p in self._raw().named_parameters() if p.requires_grad
         }

