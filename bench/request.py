@@ -68,7 +68,7 @@ class Request:
         if self.pool != "mean" and self.replays == 1:
             raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
         if self.canaries and self.view == "pseudo":
-            raise UsageError("--canaries and --view pseudo: a captioner would undo the mislabelling")
+            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
         recipe = named_recipe(self.recipe)
         attacks = self._willing(self._components("attack", self.attacks), say)
         defenses = self._components("defense", self.defenses)

@@ -123,7 +123,9 @@ def test_another_clip_measures_utility_anew_and_nothing_else():
 
 def test_canaries_change_the_target_and_not_what_the_attacker_trains():
     usual, watched = cell(), cell(canaries=16)
-    (own,), (own_watched,) = (of_kind([c], "train", part="shadow_members") for c in (usual, watched))
+    (own,), (own_watched,) = (
+        of_kind([c], "train", part="shadow_members") for c in (usual, watched)
+    )
     (target,), (target_watched,) = (of_kind([c], "train", part="members") for c in (usual, watched))
     assert own.key == own_watched.key
     assert target.key != target_watched.key

@@ -41,9 +41,7 @@ def run(job: Job) -> dict[str, Any]:
     return row
 
 
-def attack_figures(
-    folder: Path, threshold: float, canaries: Sequence[str] = ()
-) -> dict[str, Any]:
+def attack_figures(folder: Path, threshold: float, canaries: Sequence[str] = ()) -> dict[str, Any]:
     """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval.
 
     Canaries stay out of them.

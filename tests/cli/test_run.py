@@ -272,4 +272,4 @@ def test_canaries_are_trained_on_by_half_and_counted_apart(
     assert "even number" in refused.err
     refused = cli(*words, "--canaries", 6, "--view", "pseudo")
     assert refused.code == 2
-    assert "mislabelling" in refused.err
+    assert "undo mislabelling" in refused.err
