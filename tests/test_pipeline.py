@@ -123,9 +123,9 @@ def test_another_clip_measures_utility_anew_and_nothing_else():
 
 def test_canaries_change_the_target_and_not_what_the_attacker_trains():
     usual, watched = cell(), cell(canaries=16)
-    (own,), (own_watched,) = (
-        of_kind([c], "train", part="shadow_members") for c in (usual, watched)
+    own, target = (
+        [of_kind([one], "train", part=part)[0].key for one in (usual, watched)]
+        for part in ("shadow_members", "members")
     )
-    (target,), (target_watched,) = (of_kind([c], "train", part="members") for c in (usual, watched))
-    assert own.key == own_watched.key
-    assert target.key != target_watched.key
+    assert own[0] == own[1]
+    assert target[0] != target[1]
