@@ -43,6 +43,7 @@ MAY: dict[str, set[str]] = {
     "estimates": GROUND | {"pipeline"},
     "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
+    "entries": GROUND | {"data", "models", "plugins", "runs", "stages", "stats", "training"},
     "cli": GROUND
     | {"boards", "data", "estimates", "executors", "models", "pipeline", "plan", "plugins"}
     | {"request", "runs", "training"},
