@@ -43,9 +43,20 @@ MAY: dict[str, set[str]] = {
     "estimates": GROUND | {"pipeline"},
     "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
-    "entries": GROUND | {"data", "models", "plugins", "runs", "stages", "stats", "training"},
+    "entries": GROUND
+    | {"data", "models", "parameters", "plugins", "runs", "stages", "stats", "training"},
     "cli": GROUND
-    | {"boards", "data", "estimates", "executors", "models", "pipeline", "plan", "plugins"}
+    | {
+        "boards",
+        "data",
+        "entries",
+        "estimates",
+        "executors",
+        "models",
+        "pipeline",
+        "plan",
+        "plugins",
+    }
     | {"request", "runs", "training"},
 }
 """What each part of `bench` may import of `bench`; a part may always import itself."""

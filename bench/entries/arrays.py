@@ -54,7 +54,7 @@ def write_scores(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def read_scores(data: bytes, needed: Collection[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of these names and no others; FlawError if they are not plain, short and all there."""
+    """The arrays of these names and no others; FlawError if not plain and short."""
     names = {f"{name}.npy" for name in needed}
     # Every member costs memory before its name can be looked at.
     if data.count(b"PK\x01\x02") > len(names) + 100:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.api import FloatArray
 from bench.stages.job import Job
 from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
 from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
@@ -20,10 +21,10 @@ FEWEST = 20
 def run(job: Job) -> dict[str, Any]:
     """Figures of the target; the same attack on the base; the utility of the target."""
     threshold = job.result_of("scores")["threshold"]
-    row: dict[str, Any] = {"attack": attack_figures(job.inputs["scores"], threshold)}
+    row: dict[str, Any] = {"attack": _figures(job.inputs["scores"], threshold)}
     row["learned"] = job.result_of("scores")["learned"]
     if "control" in job.inputs:
-        row["base_control"] = attack_figures(job.inputs["control"], threshold)
+        row["base_control"] = _figures(job.inputs["control"], threshold)
     if "utility" in job.inputs:
         row["utility"] = job.result_of("utility")
     if "model" in job.inputs:
@@ -35,11 +36,17 @@ def run(job: Job) -> dict[str, Any]:
     return row
 
 
-def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:
-    """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval."""
+def _figures(folder: Path, threshold: float) -> dict[str, Any]:
     with np.load(folder / "scores.npz", allow_pickle=False) as stored:
         scores, is_member = stored["scores"], stored["is_member"]
-    members, holdouts = scores[is_member], scores[~is_member]
+    return attack_figures(scores[is_member], scores[~is_member], threshold)
+
+
+def attack_figures(members: FloatArray, holdouts: FloatArray, threshold: float) -> dict[str, Any]:
+    """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval.
+
+    Of scores (m,) and (n,): those of the stage, or as an entry holds them.
+    """
     n = min(len(members), len(holdouts))
     quality = tpr_quality(n, FPR)
     return {
