@@ -13,7 +13,7 @@ import importlib.util
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -304,14 +304,24 @@ def instantiate(kind: Kind, component: Component) -> Any:
 
 def source_digest(path: Path, made: Any) -> str:
     """Hash of a plugin's source and of whatever else it says that it reads."""
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest()]
+    return combined_digest(*source_digests(path, made))
+
+
+def source_digests(path: Path, made: Any) -> tuple[str, list[str]]:
+    """sha256 of a plugin's file, and `name:sha256` of every other file that it reads."""
+    others: list[str] = []
     for place in getattr(made, "reads", tuple)():
         found = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
-        digests += [
-            f"{p.name}:{hashlib.sha256(p.read_bytes()).hexdigest()}"
-            for p in found
-            if p.is_file() and p.suffix != ".pyc"
-        ]
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        others += [f"{p.name}:{_sha256(p)}" for p in found if p.is_file() and p.suffix != ".pyc"]
+    return _sha256(path), others
+
+
+def combined_digest(file: str, others: Sequence[str]) -> str:
+    """The source hash of a component from those of its files."""
+    if not others:
+        return file
+    return hashlib.sha256("\n".join([file, *others]).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -163,6 +163,10 @@ class Store:
         _flush(place.parent)
         shutil.rmtree(self.work(key), ignore_errors=True)
 
+    def finished(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The record of a finished entry; None if there is none, or a corrupt one."""
+        return _sound_record(self.folder(kind, key) / "record.json")
+
     def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Finished entries of a kind as (key, record), oldest first; corrupt ones skipped."""
         found = (self.root / "stages" / kind).glob("*/record.json")

@@ -43,8 +43,21 @@ MAY: dict[str, set[str]] = {
     "estimates": GROUND | {"pipeline"},
     "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
+    "entries": GROUND
+    | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
+    | {"training.recipe"},
     "cli": GROUND
-    | {"boards", "data", "estimates", "executors", "models", "pipeline", "plan", "plugins"}
+    | {
+        "boards",
+        "data",
+        "entries",
+        "estimates",
+        "executors",
+        "models",
+        "pipeline",
+        "plan",
+        "plugins",
+    }
     | {"request", "runs", "training"},
 }
 """What each part of `bench` may import of `bench`; a part may always import itself."""

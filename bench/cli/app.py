@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import doctor, leaderboard, listing, run
+from bench.cli import doctor, leaderboard, listing, run, submit, validate
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -44,6 +44,8 @@ def options(
 
 for command in (run.run, run.plan, run.resume, leaderboard.leaderboard, doctor.doctor):
     app.command()(command)
+app.command()(submit.submit)
+app.command()(validate.validate)
 app.command("list")(listing.list_)
 app.command()(listing.show)
 

@@ -24,12 +24,12 @@ def run(job: Job) -> dict[str, Any]:
     """Figures of the target; the same attack on the base; the utility of the target."""
     threshold, split = job.result_of("scores")["threshold"], job.result_of("split")
     canaries = [*split.get("canary_members", []), *split.get("canary_holdouts", [])]
-    row: dict[str, Any] = {"attack": attack_figures(job.inputs["scores"], threshold, canaries)}
+    row: dict[str, Any] = {"attack": _figures(job.inputs["scores"], threshold, canaries)}
     if canaries:
-        row["canaries"] = canary_figures(job.inputs["scores"], canaries)
+        row["canaries"] = canary_figures(*_sides(job.inputs["scores"], canaries, inside=True))
     row["learned"] = job.result_of("scores")["learned"]
     if "control" in job.inputs:
-        row["base_control"] = attack_figures(job.inputs["control"], threshold, canaries)
+        row["base_control"] = _figures(job.inputs["control"], threshold, canaries)
     if "utility" in job.inputs:
         row["utility"] = job.result_of("utility")
     if "model" in job.inputs:
@@ -41,15 +41,24 @@ def run(job: Job) -> dict[str, Any]:
     return row
 
 
-def attack_figures(folder: Path, threshold: float, canaries: Sequence[str] = ()) -> dict[str, Any]:
+def _figures(folder: Path, threshold: float, canaries: Sequence[str]) -> dict[str, Any]:
+    return attack_figures(*_sides(folder, canaries), threshold)
+
+
+def _sides(
+    folder: Path, canaries: Sequence[str], *, inside: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Scores of members (m,) and of hold-outs (n,): the usual pairs, or the canaries."""
+    ids, scores, is_member = _stored(folder)
+    wanted = np.isin(ids, canaries) == inside
+    return scores[wanted & is_member], scores[wanted & ~is_member]
+
+
+def attack_figures(members: FloatArray, holdouts: FloatArray, threshold: float) -> dict[str, Any]:
     """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval.
 
-    Canaries stay out of them.
+    Of scores (m,) and (n,): those of the stage, or as an entry holds them.
     """
-    ids, scores, is_member = _stored(folder)
-    usual = ~np.isin(ids, canaries)
-    scores, is_member = scores[usual], is_member[usual]
-    members, holdouts = scores[is_member], scores[~is_member]
     n = min(len(members), len(holdouts))
     quality = tpr_quality(n, FPR)
     return {
@@ -65,14 +74,11 @@ def attack_figures(folder: Path, threshold: float, canaries: Sequence[str] = ())
     }
 
 
-def canary_figures(folder: Path, canaries: Sequence[str]) -> dict[str, Any]:
-    """How the mislabelled pairs fare: those trained on against those that were not.
+def canary_figures(members: FloatArray, holdouts: FloatArray) -> dict[str, Any]:
+    """How the mislabelled pairs fare: those trained on (m,) against those that were not (n,).
 
     With so few hold-outs TPR@1%FPR is the share of members above every hold-out.
     """
-    ids, scores, is_member = _stored(folder)
-    inside = np.isin(ids, canaries)
-    members, holdouts = scores[inside & is_member], scores[inside & ~is_member]
     return {
         "members": len(members),
         "holdouts": len(holdouts),

@@ -22,6 +22,8 @@ from bench.stats.roc import allowed_false_positives, auc, tpr_at_fpr
 
 FPR = 0.01
 Bools = NDArray[np.bool_]
+Drawn = tuple[tuple[Counts, Counts], ...]
+"""By half: how often each member and hold-out of it is drawn, (B, .) each."""
 
 
 class SeedScores(NamedTuple):
@@ -41,8 +43,8 @@ class Resamples:
 
     halves: tuple[tuple[Bools, Bools], ...]
     """By seed: which members (m,) and which hold-outs (n,) are in the first half."""
-    counts: tuple[tuple[tuple[Counts, Counts], tuple[Counts, Counts]], ...]
-    """By seed and half: how often each member and hold-out of it is drawn, (B, .) each."""
+    counts: tuple[Drawn, ...]
+    """By seed."""
     seeds: FloatArray
     """Weight of each seed in each replicate, (B, S); rows sum to 1."""
 
@@ -140,11 +142,11 @@ def _half(n: int, rng: np.random.Generator) -> Bools:
 
 def _matched(
     scores: Sequence[SeedScores], resamples: Resamples, fpr: float
-) -> list[tuple[SeedScores, tuple[tuple[Bools, Bools], tuple[tuple[Counts, Counts], ...], float]]]:
+) -> list[tuple[SeedScores, tuple[tuple[Bools, Bools], Drawn, float]]]:
     """Each seed's scores with its halves and draws."""
     if len(scores) != len(resamples.halves):
         raise ValueError(f"{len(scores)} seeds, but resamples of {len(resamples.halves)}")
-    matched = []
+    matched: list[tuple[SeedScores, tuple[tuple[Bools, Bools], Drawn, float]]] = []
     for number, (one, halves) in enumerate(zip(scores, resamples.halves, strict=True)):
         sizes = one.members.shape[1], one.holdouts.shape[1]
         if sizes != (halves[0].size, halves[1].size):
@@ -167,12 +169,7 @@ def _figures(
     ]
 
 
-def _draws(
-    one: SeedScores,
-    halves: tuple[Bools, Bools],
-    counts: tuple[tuple[Counts, Counts], ...],
-    fpr: float,
-) -> FloatArray:
+def _draws(one: SeedScores, halves: tuple[Bools, Bools], counts: Drawn, fpr: float) -> FloatArray:
     """Replicates of TPR@f by attack and half, (A, 2, B)."""
     return np.array(
         [
