@@ -11,6 +11,7 @@ import numpy as np
 from bench.stages.job import Job
 from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
 from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
+from bench.trust.permutation import permutation_gate
 
 FPR = 0.01
 FEWEST = 20
@@ -31,8 +32,17 @@ def run(job: Job) -> dict[str, Any]:
         row["attack"] |= _by_touch(job.inputs["scores"], touched)
     row["queries"] = job.result_of("features")
     row["training"] = job.result_of("model") if "model" in job.inputs else None
+    row["gates"] = _gates(job)
     row["split"] = job.result_of("split")["digest"]
     return row
+
+
+def _gates(job: Job) -> list[dict[str, Any]]:
+    """The verdicts on the split, and on these scores under permuted labels."""
+    found = [gate for role in ("blind", "duplicates") if role in job.inputs
+             for gate in job.result_of(role)["gates"]]  # fmt: skip
+    with np.load(job.inputs["scores"] / "scores.npz", allow_pickle=False) as stored:
+        return [*found, permutation_gate(stored["scores"], stored["is_member"])._asdict()]
 
 
 def attack_figures(folder: Path, threshold: float) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def test_a_refused_figure_is_said_to_be_refused(metrics: Make) -> None:
         ({}, "real against real"),
         ({}, "Fewer than three seeds"),
         ({"board": False}, "NOT for boards"),
-        ({"base_auc": 0.6}, "WARNING none/loss: the base model"),
+        (
+            {"base_auc": 0.6},
+            "GATE FAILED none/loss: base control: the base, which saw no pair, gives AUC 60.0",
+        ),
+        ({"base_auc": 0.525}, "WARNING none/loss: the base model"),
         (
             {},
             "CLIP c11b, above other captions by 5.00 [4.00, 6.00] (none). Real pictures: 25.0",
@@ -63,7 +67,7 @@ def test_what_a_reader_must_know_is_told(metrics: Make, changed: dict[str, Any],
 
 def test_a_sound_run_is_not_suspected(metrics: Make) -> None:
     said = notes(rows_of(*(metrics(seed=seed) for seed in range(3))))
-    doubts = ("WARNING", "NOT", "Fewer", "text tower", "not shown")
+    doubts = ("WARNING", "GATE", "NOT", "Fewer", "text tower", "not shown")
     assert not any(doubt in note for note in said for doubt in doubts)
 
 
