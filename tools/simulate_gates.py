@@ -24,10 +24,10 @@ from PIL import Image
 
 from bench.data import tiles
 from bench.data.pairs import Pairs
-from bench.data.splits import clusters, make_split
+from bench.data.splits import make_split
 from bench.rng import generator
 from bench.stats.intervals import auc_interval
-from bench.trust.blind import blind_gate
+from bench.trust.blind import blind_gates
 from bench.trust.clues import caption_clues, picture_clues, picture_statistics
 from bench.trust.control import control_gate
 from bench.trust.duplicates import duplicate_gate
@@ -61,19 +61,11 @@ class Pool:
         """The two blind gates."""
         pairs = self.pairs.select(sorted([*members, *holdouts]))
         rows = [self.row[id_] for id_ in pairs.ids]
-        place = {id_: i for i, id_ in enumerate(pairs.ids)}
-        groups = [[place[id_] for id_ in cluster] for cluster in clusters(pairs)]
-        is_member = np.isin(pairs.ids, list(members))
-        told = {
+        clues = {
             "captions": caption_clues(pairs.originals),
             "pictures": picture_clues([self.statistics[i] for i in rows], self.features[rows]),
         }
-        return [
-            blind_gate(
-                f"blind {name}", clues, is_member, groups, generator("blind", name, *pairs.ids)
-            )[0]
-            for name, clues in told.items()
-        ]
+        return blind_gates(pairs, members, clues)[0]
 
 
 def main() -> None:

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from bench.data.geometry import square
-from bench.data.splits import clusters
-from bench.rng import generator
 from bench.stages.job import Job
-from bench.trust.blind import blind_gate
+from bench.trust.blind import blind_gates
 from bench.trust.clues import caption_clues, picture_clues, picture_statistics
 from bench.utility.features import effnet
 
@@ -18,10 +16,7 @@ from bench.utility.features import effnet
 def run(job: Job) -> dict[str, Any]:
     """`gates`: verdicts on captions and pictures; `blind.npz`: their cross-fitted scores."""
     pairs = job.part("members", "holdouts")
-    members = set(job.result_of("split")["members"])
-    is_member = np.array([id_ in members for id_ in pairs.ids])
-    row = {id_: i for i, id_ in enumerate(pairs.ids)}
-    groups = [[row[id_] for id_ in cluster] for cluster in clusters(pairs)]
+    members = job.result_of("split")["members"]
     squares = np.stack([square(pair.image, job.params["resolution"]) for pair in pairs])
     features = None
     if job.params["network"]:
@@ -33,10 +28,7 @@ def run(job: Job) -> dict[str, Any]:
         "captions": caption_clues(pairs.originals),
         "pictures": picture_clues(statistics, features),
     }
-    gates, arrays = [], {}
-    for name, told in clues.items():
-        draws = generator("blind", name, *pairs.ids)
-        gate, arrays[name] = blind_gate(f"blind {name}", told, is_member, groups, draws)
-        gates.append(gate._asdict())
-    np.savez(job.out / "blind.npz", ids=np.array(pairs.ids), is_member=is_member, **arrays)
-    return {"gates": gates}
+    gates, scores = blind_gates(pairs, members, clues)
+    arrays: dict[str, Any] = {**scores, "is_member": np.isin(pairs.ids, members)}
+    np.savez(job.out / "blind.npz", ids=np.array(pairs.ids), **arrays)
+    return {"gates": [gate._asdict() for gate in gates]}

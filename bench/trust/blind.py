@@ -23,15 +23,19 @@ cases (the figure `seen_from`; about .58 at 500 a class). A shift below that may
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from bench.data.pairs import Pairs
+from bench.data.splits import clusters
+from bench.rng import generator
 from bench.stats.roc import auc, null_tpr, tpr_at_fpr, tpr_quality
 from bench.trust.crossfit import Floats, Labels, cross_fitted, folds, labellings
 from bench.trust.gate import Gate
 
 DRAWS = 199
+LEVEL = 1 / (1 + DRAWS)
 BOUND = 0.53
 HALF_WIDTH = 1.96
 REACH = 2.576
@@ -41,41 +45,59 @@ POWER = 0.842
 FPR = 0.01
 
 
+def blind_gates(
+    pairs: Pairs, members: Collection[str], clues: Mapping[str, Floats]
+) -> tuple[list[Gate], dict[str, Floats]]:
+    """A verdict and cross-fitted scores for each of these clues (n, r) of all pairs of a split."""
+    is_member = np.isin(pairs.ids, list(members))
+    row = {id_: i for i, id_ in enumerate(pairs.ids)}
+    groups = [[row[id_] for id_ in cluster] for cluster in clusters(pairs)]
+    gates, scores = [], {}
+    for name, told in clues.items():
+        # The order of the pairs is that of their ids: the draws know nothing of membership.
+        rng = generator("blind", name, *pairs.ids)
+        gate, scores[name] = blind_gate(f"blind {name}", told, is_member, groups, rng)
+        gates.append(gate)
+    return gates, scores
+
+
 def blind_gate(
     name: str,
     clues: Floats,
     is_member: Labels,
-    clusters: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
     rng: np.random.Generator,
 ) -> tuple[Gate, Floats]:
-    """The verdict and the cross-fitted scores (n,) on `clues` (n, r); rows of a cluster together.
+    """The verdict and the cross-fitted scores (n,) on `clues` (n, r); `groups`: rows of a cluster.
 
     Needs each class in at least FOLDS clusters, as every split has.
     """
-    fold = folds(is_member, clusters, rng)
-    labels = labellings(is_member, clusters, fold, DRAWS, rng)
+    fold = folds(is_member, groups, rng)
+    labels = labellings(is_member, groups, fold, DRAWS, rng)
     scores = cross_fitted(clues, labels, fold)
     areas = np.array([auc(*_sides(scores, labels, b)) for b in range(1 + DRAWS)])
     area, mean, spread = float(areas[0]), float(areas[1:].mean()), float(areas[1:].std(ddof=1))
     bounded = mean + (REACH + HALF_WIDTH) * spread <= BOUND
-    p_auc = _rank(areas)
+    p_auc, high = _rank(areas), min(1.0, area + HALF_WIDTH * spread)
+    rates = _tpr(scores, labels)
     figures = {
         "members": int(is_member.sum()),
         "holdouts": int((~is_member).sum()),
         "auc": area,
         "auc_low": max(0.0, area - HALF_WIDTH * spread),
-        "auc_high": min(1.0, area + HALF_WIDTH * spread),
+        "auc_high": high,
         "auc_p": p_auc,
         "auc_others_highest": float(areas[1:].max()),
         "auc_others_mean": mean,
         "auc_others_sd": spread,
         "seen_from": mean + (REACH + POWER) * spread,
         "rule": "bound" if bounded else "rank",
-        **_tpr(scores, labels),
+        **rates,
     }
-    fails = figures["auc_high"] > BOUND if bounded else p_auc <= 1 / (1 + DRAWS)
-    fails |= figures["tpr_p"] is not None and figures["tpr_p"] <= 1 / (1 + DRAWS)
-    return Gate(name, not fails, figures), scores[:, 0]
+    above = high > BOUND if bounded else p_auc <= LEVEL
+    p_tpr = rates["tpr_p"]
+    passed = not above and (p_tpr is None or p_tpr > LEVEL)
+    return Gate(name, passed, figures), scores[:, 0]
 
 
 def _tpr(scores: Floats, labels: Labels) -> dict[str, float | None]:

@@ -91,7 +91,7 @@ def _leading(blocks: Sequence[Any]) -> Floats:
     from sklearn.decomposition import PCA
 
     told = [csr_array(block) for block in blocks if block.shape[1]]
-    scaled = [block / np.sqrt(total) for block in told if (total := _variance(block)) > 0]
+    scaled = [block / np.sqrt(total) for block in told if (total := _variance(block)) > 1e-9]
     if not scaled:
         return np.empty((blocks[0].shape[0], 0))
     table = hstack(scaled, format="csr")
