@@ -7,6 +7,7 @@ from cells import cell, component
 
 from bench.executors.local import _together
 from bench.pipeline import EARLY, all_stages, cell_stage
+from bench.training.recipe import RECIPES
 
 
 def reading(name="ref_loss", reference="shadow", **changed):
@@ -119,3 +120,26 @@ def test_another_clip_measures_utility_anew_and_nothing_else():
     assert {stage.kind for stage in other if stage.key not in keys} == {"utility", "metrics"}
     (utility,) = of_kind([cell(clip="/clips/a", clip_digest="clip-1")], "utility")
     assert utility.hints["clip"] == "/clips/a"
+
+
+def test_gates_of_a_split_are_shared_by_all_rows_of_a_seed():
+    cells = [
+        cell(defense=component(defense), attack=component(attack), seed=seed, at=at, shadow=shadow)
+        for defense in ("none", "shuffle")
+        for attack in ("loss", "mc")
+        for seed in (0, 1)
+        for at in (None, 6)
+        for shadow in ("disjoint", "resplit")
+    ]
+    for kind in ("blind", "duplicates"):
+        assert len(of_kind(cells, kind)) == 2
+        assert all(stage.inputs.keys() == {"split"} for stage in of_kind(cells, kind))
+    assert all(
+        {"blind", "duplicates"} <= stage.inputs.keys() for stage in of_kind(cells, "metrics")
+    )
+
+
+def test_pictures_of_what_is_never_ranked_are_judged_without_the_network():
+    (quick,) = of_kind([cell()], "blind")
+    (board,) = of_kind([cell(recipe=RECIPES["mini"].model_dump(mode="json"))], "blind")
+    assert (quick.params["network"], board.params["network"]) == (False, True)
