@@ -7,6 +7,7 @@
             +-- train(reference) -- reference -^  (reference-calibrated attacks only)
             +-- captions ---------------------^  (view `pseudo` only)
             +-- real ----------------------------------------/
+            +-- blind, duplicates (gates of the split) ------/
 
 Stages with equal keys are one stage: two attacks on one defense train once, all defenses of a seed
 share shadow and control, all runs share the features of real pictures.
@@ -51,6 +52,12 @@ def undefended() -> Component:
 
 ROLES = {"members": "target", "shadow_members": "shadow", "shadow_all": "reference"}
 
+PLAIN = {
+    "real": "features of real pictures",
+    "blind": "blind gates of the split",
+    "duplicates": "duplicate gate of the split",
+}
+
 
 def label(stage: Stage) -> str:
     """A stage in a few words: `train members (reph)`."""
@@ -68,7 +75,7 @@ def label(stage: Stage) -> str:
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
-    return {"real": "features of real pictures", "samples": "samples"}.get(stage.kind, stage.kind)
+    return PLAIN.get(stage.kind, stage.kind)
 
 
 class _Graph:
@@ -214,11 +221,21 @@ class _Graph:
             {**places, "clip": cell.clip},
         )
 
+    def gates(self) -> dict[str, Stage]:
+        """Whether the split itself separates; the same for all rows of a seed."""
+        cell = self.cell
+        # What is never ranked looks at pictures without the network, which takes half a minute.
+        looks = {"resolution": cell.resolution, "network": cell.recipe["board"]}
+        return {
+            kind: Stage(kind, params, {"split": self.split}, self.common)
+            for kind, params in (("blind", looks), ("duplicates", {}))
+        }
+
     def metrics(self) -> Stage:
         model = self.target()
         features = self.features("target", model)
         scores = self.scores(features)
-        inputs = {"split": self.split, "features": features, "scores": scores}
+        inputs = {"split": self.split, "features": features, "scores": scores, **self.gates()}
         # Against the base as its reference, the base scores 0 throughout and controls nothing.
         if model and self.cell.attack.reference != "base":
             inputs["control"] = self.scores(self.features("target", {}))

@@ -20,6 +20,8 @@ FOLDS = 2
 """Halves of the shadow's pairs between which references are cross-fitted."""
 STAGE_VERSIONS = {
     "split": 2,
+    "blind": 1,
+    "duplicates": 1,
     "train": 2,
     "captions": 1,
     "reference": 2,

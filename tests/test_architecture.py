@@ -30,13 +30,15 @@ MAY: dict[str, set[str]] = {
     "text": GROUND,
     "stats": set(),
     "learning": set(),
-    "boards": NUMBERS,
+    "boards": NUMBERS | {"trust.control", "trust.gate"},
     "models": GROUND | {"data"},
     "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},
+    "trust": GROUND | {"data", "stats"},
     "plugins": GROUND | {"composition", "defending", "parameters"},
     "stages": GROUND
-    | {"composition", "data", "models", "plugins", "stats", "text", "training", "utility"},
+    | {"composition", "data", "models", "plugins", "stats", "text", "training", "trust"}
+    | {"utility"},
     "executors": GROUND | {"stages"},
     "plan": GROUND,
     "pipeline": GROUND | {"plugins"},

@@ -7,6 +7,7 @@ from cells import cell, component
 
 from bench.executors.local import _together
 from bench.pipeline import EARLY, all_stages, cell_stage
+from bench.training.recipe import RECIPES
 
 
 def reading(name="ref_loss", reference="shadow", **changed):
@@ -129,3 +130,26 @@ def test_canaries_change_the_target_and_not_what_the_attacker_trains():
     )
     assert own[0] == own[1]
     assert target[0] != target[1]
+
+
+def test_gates_of_a_split_are_shared_by_all_rows_of_a_seed():
+    cells = [
+        cell(defense=component(defense), attack=component(attack), seed=seed, at=at, shadow=shadow)
+        for defense in ("none", "shuffle")
+        for attack in ("loss", "mc")
+        for seed in (0, 1)
+        for at in (None, 6)
+        for shadow in ("disjoint", "resplit")
+    ]
+    for kind in ("blind", "duplicates"):
+        assert len(of_kind(cells, kind)) == 2
+        assert all(stage.inputs.keys() == {"split"} for stage in of_kind(cells, kind))
+    assert all(
+        {"blind", "duplicates"} <= stage.inputs.keys() for stage in of_kind(cells, "metrics")
+    )
+
+
+def test_pictures_of_what_is_never_ranked_are_judged_without_the_network():
+    (quick,) = of_kind([cell()], "blind")
+    (board,) = of_kind([cell(recipe=RECIPES["mini"].model_dump(mode="json"))], "blind")
+    assert (quick.params["network"], board.params["network"]) == (False, True)

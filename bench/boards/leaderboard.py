@@ -96,7 +96,7 @@ def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
 
 def _board(key: tuple[str, ...], rows: list[Row], path: list[Row], ambiguous: bool) -> Board:
     data, base, recipe, augment, *identities = key
-    ranked = [row for row in rows if row.control_holds]
+    ranked = [row for row in rows if not row.failed]
     clip = common_clip(rows)
     records = [_figures(row, clip) | gains(row, path) for row in ranked]
     frame = pd.DataFrame(records, columns=COLUMNS)
@@ -205,10 +205,9 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
         *alignment_notes(rows),
         *overlap_notes(rows),
         *(
-            f"Not ranked: {row.defense} under {row.attack}, since the base, which saw no pair, "
-            "gives an AUC away from 50 there: the split itself separates."
+            f"Not ranked: {row.defense} under {row.attack}, gate failed: {'; '.join(row.failed)}."
             for row in rows
-            if not row.control_holds
+            if row.failed
         ),
     ]
     if few < SEEDS_OF_A_BOARD:

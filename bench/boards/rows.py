@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.boards.gates import told
 from bench.specs import canonical
 from bench.stats.estimate import Estimate, mean_over_seeds
+from bench.trust.control import control_gate
+from bench.trust.gate import Gate
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,33 @@ class Row:
         return None if any(value is None for value in found) else self.mean(name)
 
     @property
-    def control_holds(self) -> bool:
-        """Whether the base, which saw no pair, gives AUC 0.5 within its interval."""
-        control = self.figure("auc", "base_control")
-        return control is None or control.estimate.low <= 0.5 <= control.estimate.high
+    def control(self) -> Gate | None:
+        """The base, which saw no pair, must give AUC 0.5; none where the base is the target."""
+        controls = [r["base_control"] for r in self.results.values() if "base_control" in r]
+        return control_gate([Estimate(**c["auc"]) for c in controls]) if controls else None
+
+    @property
+    def failed(self) -> list[str]:
+        """Each gate that a seed of the row failed, in words with its figure; empty: trustworthy."""
+        found = [
+            f"seed {seed}, {told(gate['name'], gate['figures'])}"
+            for seed, result in sorted(self.results.items())
+            for gate in result.get("gates", [])
+            if not gate["passed"]
+        ]
+        control = self.control
+        wrong = [] if control is None or control.passed else [control]
+        return found + [told(gate.name, gate.figures) for gate in wrong]
+
+    def gate_figure(self, gate: str, name: str) -> float | None:
+        """A gate's figure averaged over seeds; none unless every seed has it."""
+        found = [
+            one["figures"][name]
+            for result in self.results.values()
+            for one in result.get("gates", [])
+            if one["name"] == gate
+        ]
+        return sum(found) / len(found) if len(found) == len(self.results) else None
 
     def mean_fid(self) -> float | None:
         """FID proper over the seeds for which the Inception weights were given."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from bench.boards.gates import suspicions
 from bench.boards.rows import Figure, Row, common_clip
 
 
@@ -93,7 +94,10 @@ def _figures(row: Row, clip: str | None) -> dict[str, Any]:
         "fid": utility["fid"] and row.mean_fid(),
         "fid_floor": utility["fid"] and utility["fid"]["floor"],
         "board": row.card["recipe"]["board"],
-        "control_holds": row.control_holds,
+        "control_holds": row.control is None or row.control.passed,
+        "blind_captions_auc": row.gate_figure("blind captions", "auc"),
+        "blind_pictures_auc": row.gate_figure("blind pictures", "auc"),
+        "gates_failed": "; ".join(row.failed),
     }
 
 
@@ -187,7 +191,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
             f"real against real {fid['floor']:.2f}: at this n mostly bias."
         )
     lines += [*_touched(rows), *_realised(rows)]
-    return lines + _suspicions(rows)
+    return lines + suspicions(rows)
 
 
 def alignment_notes(rows: Sequence[Row]) -> list[str]:
@@ -257,16 +261,3 @@ def _touched(rows: Sequence[Row]) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _suspicions(rows: Sequence[Row]) -> list[str]:
-    found = []
-    for row in rows:
-        control = row.figure("auc", "base_control")
-        if control and not row.control_holds:
-            found.append(
-                f"WARNING {row.defense}/{row.attack}: the base model, which saw no pair, gives AUC "
-                f"{control.text(100, 1)}: the split itself may separate members from hold-outs, or "
-                "the base has seen them (one row in twenty does so by chance)."
-            )
-    return found

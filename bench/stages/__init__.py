@@ -3,6 +3,7 @@ r"""The cached steps of a cell, one file each: every `run(job)` is a function of
 split -> train -> features -> scores --+
              \-> samples -> utility ---+-> metrics
 real ----------------------/
+blind, duplicates ---------/
 """
 
 from __future__ import annotations

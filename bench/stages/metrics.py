@@ -14,6 +14,7 @@ from bench.api import FloatArray
 from bench.stages.job import Job
 from bench.stats.intervals import asr_interval, auc_interval, tpr_interval
 from bench.stats.roc import best_threshold, null_tpr, tpr_quality, tpr_swapped
+from bench.trust.permutation import permutation_gate
 
 FPR = 0.01
 FEWEST = 20
@@ -37,8 +38,22 @@ def run(job: Job) -> dict[str, Any]:
         row["attack"] |= _by_touch(job.inputs["scores"], touched, canaries)
     row["queries"] = job.result_of("features")
     row["training"] = job.result_of("model") if "model" in job.inputs else None
+    row["gates"] = _gates(job, canaries)
     row["split"] = split["digest"]
     return row
+
+
+def _gates(job: Job, canaries: Sequence[str]) -> list[dict[str, Any]]:
+    """The verdicts on the split, and on these scores under permuted labels."""
+    found = [
+        gate
+        for role in ("blind", "duplicates")
+        if role in job.inputs
+        for gate in job.result_of(role)["gates"]
+    ]
+    ids, scores, is_member = _stored(job.inputs["scores"])
+    usual = ~np.isin(ids, canaries)
+    return [*found, permutation_gate(scores[usual], is_member[usual])._asdict()]
 
 
 def _figures(folder: Path, threshold: float, canaries: Sequence[str]) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class Graphed:
                 return output
 
         given = tuple(tensor.detach().clone() for tensor in like)
-        graphed: Callable[..., Tensor] = torch.cuda.make_graphed_callables(
+        graphed: Any = torch.cuda.make_graphed_callables(
             Plain(self._unet), given, allow_unused_input=True
         )
-        return graphed
+        replayed: Callable[..., Tensor] = graphed
+        return replayed

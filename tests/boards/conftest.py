@@ -41,6 +41,18 @@ def component(name: str, source: str = "1") -> dict[str, Any]:
     return {"name": name, "params": {}, "source": source, "label": name}
 
 
+def blind_gate(name: str, auc: float) -> dict[str, Any]:
+    """A verdict among labellings that reach .56, as a stage would give it."""
+    figures = {
+        "auc": auc,
+        "rule": "rank",
+        "auc_others_highest": 0.56,
+        "tpr": 0.012,
+        "tpr_others_highest": 0.03,
+    }
+    return {"name": f"blind {name}", "passed": auc <= 0.56, "figures": figures}
+
+
 @pytest.fixture(scope="session")
 def metrics() -> Callable[..., Record]:
     """A metrics stage with its result."""
@@ -59,6 +71,8 @@ def metrics() -> Callable[..., Record]:
         clip_gain_real: float = 6.0,
         own_text_tower: bool = False,
         precision: float | None = 0.3,
+        blind_auc: float = 0.51,
+        twins: int = 0,
         **changed: Any,
     ) -> Record:
         cell = {
@@ -112,6 +126,16 @@ def metrics() -> Callable[..., Record]:
             },
             "queries": {"pairs": 1000, "queries": 1000},
             "training": {"notes": notes or {}},
+            "gates": [
+                blind_gate("captions", blind_auc),
+                blind_gate("pictures", 0.5),
+                {
+                    "name": "duplicates",
+                    "passed": not twins,
+                    "figures": {"pictures": twins, "captions": 0, "of_target": 0},
+                },
+                {"name": "label permutation", "passed": True, "figures": {"mean": 0.5}},
+            ],
             "split": "digest",
         }
         card = cell | {"clip_digest": clip} | changed

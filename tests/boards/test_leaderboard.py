@@ -187,6 +187,15 @@ def test_where_the_base_already_separates_a_row_is_told_and_not_ranked(
     assert any("Not ranked: odd under loss" in note for note in board.notes)
 
 
+def test_a_row_that_fails_any_gate_is_not_ranked(metrics: Make, as_records: Make) -> None:
+    (board,) = boards(
+        as_records(metrics("none", "loss"), metrics("odd", "loss", tpr=0.01, blind_auc=0.8))
+    )
+    assert list(board.defenses.defense) == ["none"]
+    (told,) = (note for note in board.notes if note.startswith("Not ranked"))
+    assert "odd under loss, gate failed: seed 0, blind captions: AUC 80.0" in told
+
+
 def test_rows_of_other_stage_versions_stay_out(metrics: Make, as_records: Make) -> None:
     old = metrics("old", "loss", stage_versions={"train": 0})
     (board,) = boards(as_records(metrics("none", "loss"), old))

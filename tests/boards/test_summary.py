@@ -47,7 +47,11 @@ def test_a_refused_figure_is_said_to_be_refused(metrics: Make) -> None:
         ({}, "real against real"),
         ({}, "Fewer than three seeds"),
         ({"board": False}, "NOT for boards"),
-        ({"base_auc": 0.6}, "WARNING none/loss: the base model"),
+        (
+            {"base_auc": 0.6},
+            "GATE FAILED none/loss: base control: the base, which saw no pair, gives AUC 60.0",
+        ),
+        ({"base_auc": 0.525}, "WARNING none/loss: the base model"),
         (
             {},
             "CLIP c11b, above other captions by 5.00 [4.00, 6.00] (none). Real pictures: 25.0",
@@ -63,8 +67,33 @@ def test_what_a_reader_must_know_is_told(metrics: Make, changed: dict[str, Any],
 
 def test_a_sound_run_is_not_suspected(metrics: Make) -> None:
     said = notes(rows_of(*(metrics(seed=seed) for seed in range(3))))
-    doubts = ("WARNING", "NOT", "Fewer", "text tower", "not shown")
+    doubts = ("WARNING", "GATE", "NOT", "Fewer", "text tower", "not shown")
     assert not any(doubt in note for note in said for doubt in doubts)
+
+
+def test_a_failed_gate_is_named_once_with_its_figure_and_its_rows(metrics: Make) -> None:
+    rows = rows_of(metrics(blind_auc=0.7), metrics("good", blind_auc=0.7), metrics("odd", twins=3))
+    assert [note for note in notes(rows) if "GATE" in note] == [
+        "GATE FAILED none/loss, good/loss: seed 0, blind captions: AUC 70.0 without any model "
+        "(other labellings at most 56.0), TPR@1%FPR 1.2 (others at most 3.0).",
+        "GATE FAILED odd/loss: seed 0, duplicates: 3 near-duplicate pictures and 0 equal captions "
+        "in two parts of the split.",
+    ]
+    told = [note for note in notes(rows[:2]) if "GATE" in note]
+    assert [line.partition(":")[0] for line in told] == ["GATE FAILED all rows"]
+
+
+def test_gates_are_figures_for_programs(metrics: Make) -> None:
+    rows = rows_of(metrics(seed=0), metrics(seed=1, blind_auc=0.61))
+    (found,) = figures(rows)
+    assert found["blind_captions_auc"] == pytest.approx(0.56)
+    assert found["blind_pictures_auc"] == 0.5
+    assert found["gates_failed"].startswith("seed 1, blind captions: AUC 61.0")
+    assert found["control_holds"] is True
+    clean, bad = figures(rows_of(metrics(), metrics("odd", base_auc=0.7)))
+    assert (clean["gates_failed"], clean["control_holds"]) == ("", True)
+    assert bad["gates_failed"].startswith("base control: the base, which saw no pair, gives AUC 70")
+    assert bad["control_holds"] is False
 
 
 def test_epochs_are_shown_where_there_are_several(metrics: Make) -> None:

@@ -131,7 +131,7 @@ def test_plan_tells_todo_from_cached(ran: Any, cli: Callable[..., Any], tmp_path
         planned[place] = json.loads(ended.out)
     assert {row["state"] for row in planned[ran.store]["rows"]} == {"cached"}
     assert {row["state"] for row in planned[tmp_path / "empty"]["rows"]} == {"todo"}
-    assert "0 of 18 stages to compute" in planned[ran.store]["notes"][0]
+    assert "0 of 20 stages to compute" in planned[ran.store]["notes"][0]
     assert not (tmp_path / "empty" / "stages").exists()
 
 

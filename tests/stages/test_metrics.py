@@ -119,6 +119,20 @@ def test_control_utility_and_training_stand_beside_the_attack(row, write, scores
     assert made["queries"]["queries"] == 15
 
 
+def test_verdicts_on_the_split_and_on_permuted_labels_are_in_the_row(row, write):
+    verdicts = {
+        name: [{"name": name, "passed": False, "figures": {"auc": 0.6}}]
+        for name in ("blind", "duplicates")
+    }
+    made = row(**{name: write(name, {"gates": gates}) for name, gates in verdicts.items()})
+    *given, own = made["gates"]
+    assert given == verdicts["blind"] + verdicts["duplicates"]
+    assert own["name"] == "label permutation"
+    assert own["passed"] is True
+    values, is_member = stored(500, 1.0)
+    assert own["figures"]["auc"] == pytest.approx(roc_auc_score(is_member, values))
+
+
 def test_the_base_itself_has_no_control_and_no_training(row):
     made = row()
     assert "base_control" not in made
