@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.entries.labels import KNOWN
-from bench.entries.schema import SEEDS
+from bench.entries.schema import EMBEDDED, SEEDS
 from bench.errors import UsageError, ValidationError
 from bench.plugins import Kind, discover, resolve
 from bench.runs import Run
 from bench.specs import Component, canonical
 from bench.store import Store, file_digest
 
-EMBEDDED = ("tiles", "scenes")
-"""Data sets that anybody can open again by name."""
 OF_TARGET = (
     *("data_label", "data_identity", "base_label", "base_identity", "resolution", "recipe"),
     *("defense", "augment", "at", "sampling", "stage_versions", "canaries"),

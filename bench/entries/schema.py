@@ -16,6 +16,8 @@ from bench.stats.estimate import Estimate
 SCHEMA = 1
 SCORES = "scores.npz"
 DOCUMENT = "entry.json"
+EMBEDDED = ("tiles", "scenes")
+"""Data sets that anybody can open again by name."""
 SEEDS = (0, 1, 2)
 """Seeds that an entry of a board has at least."""
 

@@ -11,6 +11,7 @@ from bench.data import tiles
 from bench.data.sources import DataSource, open_source
 from bench.data.splits import Split, make_split
 from bench.entries.entry import Entry
+from bench.entries.schema import EMBEDDED
 from bench.entries.problems import AGAIN, shown
 from bench.errors import BenchError
 
@@ -28,8 +29,8 @@ def check(entry: Entry) -> Iterator[tuple[str, str, str]]:
         if unknown:
             yield "target.data", unknown, AGAIN
             return
-    elif entry.about.target.data_identity == tiles.identity():
-        yield "target.data", "the pictures are tiles and are not named so", AGAIN
+    elif _embedded(entry):
+        yield "target.data", "embedded pictures that are not named as such", AGAIN
         return
     for seed in entry.seeds:
         flaw = _own(entry, seed)
@@ -39,9 +40,14 @@ def check(entry: Entry) -> Iterator[tuple[str, str, str]]:
             yield f"seed {seed}", flaw, UNDO
 
 
+def _embedded(entry: Entry) -> bool:
+    target = entry.about.target
+    return target.data_label in EMBEDDED or target.data_identity == tiles.identity()
+
+
 def _opened(name: str, identity: str) -> tuple[DataSource | None, str | None]:
     kind, _, argument = name.partition(":")
-    if kind not in ("tiles", "scenes"):
+    if kind not in EMBEDDED:
         return None, f"no embedded data set is named {shown(name)}"
     if any(len(number) > 6 or int(number) > MOST_SCENES for number in COUNT.findall(argument)):
         return None, f"{shown(name)} is more than the {MOST_SCENES:,} scenes that are drawn again"
