@@ -44,7 +44,8 @@ MAY: dict[str, set[str]] = {
     "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
     "entries": GROUND
-    | {"data", "models", "parameters", "plugins", "runs", "stages", "stats", "training"},
+    | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
+    | {"training.recipe"},
     "cli": GROUND
     | {
         "boards",

@@ -106,9 +106,10 @@ def _array(packed: zipfile.ZipFile, name: str) -> NDArray[Any]:
 def _header(name: str, start: bytes) -> tuple[np.dtype[Any], int, int]:
     match = HEADER.match(start)
     if match is None or int.from_bytes(match["length"], "little") != match.end() - 10:
-        what = "holds objects" if b"'|O'" in start else "has no plain header of a one-row array"
-        raise FlawError(SCORES, f"{name}: {what}")
+        raise FlawError(SCORES, f"{name}: has no plain header of a one-row array")
     kind, descr, n = name.rpartition("-")[2], match["descr"].decode(), int(match["n"])
+    if descr == "|O":
+        raise FlawError(SCORES, f"{name}: holds objects (a pickle), which are never read")
     if not KINDS.get(kind, KINDS["scores"]).fullmatch(descr):
         raise FlawError(SCORES, f"{name}: values of type {shown(descr)} are not read here")
     if not 0 < n <= MOST_PAIRS:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from bench.entries import arrays
 from bench.entries.collect import Measured, Model
-from bench.entries.document import checked
+from bench.entries.document import checked, parse
 from bench.entries.entry import parted
 from bench.entries.labels import KNOWN, attacker_label
 from bench.entries.problems import FlawError
 from bench.entries.schema import SCHEMA, SCORES, SEEDS, Provenance
-from bench.entries.sealing import sealed
+from bench.entries.sealing import sealed, text_of
 from bench.errors import ValidationError
 from bench.plugins import instantiate, shipped_folder, source_digests
 from bench.specs import Component, canonical
@@ -66,7 +66,7 @@ def build(
         }
     )
     try:
-        checked(document)
+        checked(parse(text_of(document).encode()))
     except FlawError as flaw:
         where, what, _ = flaw.told
         raise ValidationError(f"{model.label}: {where}: {what}; no entry can say that") from None

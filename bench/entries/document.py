@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from bench.entries.problems import AGAIN, FlawError, shown
+from bench.entries.problems import AGAIN, FlawError, plain, shown
 from bench.entries.schema import DOCUMENT, SCHEMA, Document
 from bench.entries.sealing import digests, text_of
 
@@ -87,14 +87,10 @@ def _check_string(where: tuple[str, ...], text: str) -> None:
     for sign in text:
         if unicodedata.category(sign) in HIDDEN and not (source and sign in SOURCE_MAY):
             what = f"holds the hidden sign U+{ord(sign):04X}"
-            raise FlawError(".".join(map(_plain, where)), what, "remove it")
+            raise FlawError(".".join(map(plain, where)), what, "remove it")
     if not source and TAG.search(text):
         what = f"holds HTML: {shown(text)}"
-        raise FlawError(".".join(map(_plain, where)), what, "use plain words")
-
-
-def _plain(key: str) -> str:
-    return key if key.isascii() and key.isprintable() else shown(key)
+        raise FlawError(".".join(map(plain, where)), what, "use plain words")
 
 
 def checked(found: dict[str, Any]) -> Document:
@@ -106,10 +102,10 @@ def checked(found: dict[str, Any]) -> Document:
         what = f"schema_version is {shown(version)}; this bench reads {SCHEMA}"
         raise FlawError(DOCUMENT, what, "use the bench that wrote it, or submit again")
     try:
-        return Document.model_validate(found)
+        return Document.model_validate(found, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(_plain(str(part)) for part in first["loc"])
+        where = ".".join(plain(str(part)) for part in first["loc"])
         raise FlawError(f"{DOCUMENT} {where}", first["msg"], AGAIN) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,6 +93,7 @@ class Entry:
         """Those of the seed, then the attacker's own."""
         return [*self.seed(seed).gates, *self.outcome(attacker, seed).gates]
 
+    @cached_property
     def model(self) -> str:
         """Hash of what was attacked; two entries of one model have the same."""
         return digest(self.about.target.model_dump(mode="json"))

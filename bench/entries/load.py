@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.entries import arrays, document
 from bench.entries.entry import Entry
-from bench.entries.problems import EntryError, FlawError, Problem, shown
+from bench.entries.problems import EntryError, FlawError, Problem, plain, shown
 from bench.entries.schema import DOCUMENT, SCORES, Document
 
 LIMITS = {DOCUMENT: document.MOST_BYTES, SCORES: arrays.MOST_BYTES}
@@ -28,13 +28,16 @@ def load(folder: Path) -> Entry:
             what = f"name {shown(about.name)} is not that of the folder"
             raise FlawError(DOCUMENT, what, "rename one of them (`bench submit --name`)")
         if wrong := document.unsealed(data[DOCUMENT], found):
-            raise EntryError([Problem(folder.name, *one) for one in wrong])
+            raise EntryError([Problem(plain(folder.name), *one) for one in wrong])
         if about.files != {SCORES: arrays.file_sha256(data[SCORES])}:
             raise FlawError(SCORES, "differs from its digest in entry.json")
         scores = arrays.read_scores(data[SCORES], names(about))
         _check_lengths(scores)
     except FlawError as wrong:
-        raise EntryError([Problem(folder.name, *wrong.told)]) from None
+        raise EntryError([Problem(plain(folder.name), *wrong.told)]) from None
+    except OSError as error:
+        told = ("folder", f"cannot be read ({error.strerror})", "check its rights")
+        raise EntryError([Problem(plain(folder.name), *told)]) from None
     return Entry(folder, about, scores)
 
 

@@ -46,7 +46,7 @@ def check_place(out: Path, document: Mapping[str, Any]) -> None:
     if not place.exists():
         return
     try:
-        other = load(place).model() != digest(document["target"])
+        other = load(place).model != digest(document["target"])
     except ValidationError:
         other = any(path.name not in (DOCUMENT, SCORES) for path in place.iterdir())
     if other:

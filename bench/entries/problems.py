@@ -37,6 +37,11 @@ class FlawError(Exception):
         self.told = (where, what, todo)
 
 
+def plain(name: str) -> str:
+    """A foreign name as it is, or quoted where it holds signs that are not seen."""
+    return name if name.isprintable() else shown(name)
+
+
 def shown(text: object, most: int = 60) -> str:
     """Foreign text quoted so that it cannot leave its line: escapes for all that is not ASCII."""
     quoted = ascii(text)

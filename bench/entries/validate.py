@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.entries.checks import figures, measured, pairs, plugins
 from bench.entries.entry import Entry
 from bench.entries.load import load
-from bench.entries.problems import EntryError, Problem, shown
+from bench.entries.problems import EntryError, Problem, plain, shown
 from bench.entries.schema import DOCUMENT, SCORES
 from bench.errors import UsageError
 
@@ -80,19 +80,17 @@ def _folders(place: Path, verdict: Verdict) -> list[Path]:
     for path in inside:
         if path not in folders and path.name not in BESIDE:
             what = f"{shown(path.name)} is no entry"
-            verdict.problems.append(Problem(place.name, "folder", what, "remove it"))
+            verdict.problems.append(Problem(plain(place.name), "folder", what, "remove it"))
     return folders
 
 
 def _twins(entries: Sequence[Entry]) -> Iterator[Problem]:
     """Two entries of one name, or of one model, cannot both be on a board."""
-    seen: dict[str, Entry] = {}
-    for entry in entries:
-        names = {f"the name {entry.name}": "rename one", "the model": "keep one"}
-        keys = (entry.name, f"model {entry.model()} {entry.about.target.data_identity}")
-        for (what, todo), key in zip(names.items(), keys, strict=True):
-            first = seen.setdefault(key, entry)
-            if first is not entry:
-                said = f"has {what} of {first.place}"
-                yield Problem(entry.name, str(entry.place), said, todo)
-                break
+    for number, entry in enumerate(entries):
+        for first in entries[:number]:
+            if entry.model == first.model:
+                what = f"is about the same model as {plain(str(first.place))}"
+                yield Problem(entry.name, "target", what, "keep one of them")
+            elif entry.name == first.name:
+                what = f"is the name of {plain(str(first.place))} too"
+                yield Problem(entry.name, "name", what, "rename one of them")

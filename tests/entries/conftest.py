@@ -74,11 +74,8 @@ def runs(cli, tiny_base, tiny_recipe, tmp_path_factory) -> Runs:
                  ["--defense", "none", "--attack", "ref_loss[reference=base]"]):  # fmt: skip
         ended = cli("run", *words, *more)
         assert ended.code == 0, ended.err
-    later, board = (run.id for run in saved(Store(store)))
-    found = [run for run in saved(Store(store)) if len(run.request.defenses) == 2]
-    board = found[0].id
-    later = next(run.id for run in saved(Store(store)) if run.id != board)
-    return Runs(store, board, later)
+    by_defenses = {len(run.request.defenses): run.id for run in saved(Store(store))}
+    return Runs(store, by_defenses[2], by_defenses[1])
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.entries.entry import Entry
-from bench.entries.problems import AGAIN
+from bench.entries.problems import AGAIN, shown
 from bench.stages.metrics import attack_figures
 
 EXACT = 1e-9
@@ -71,4 +71,8 @@ def difference(where: str, stated: Any, due: Any) -> str | None:
     numbers = all(isinstance(one, int | float) for one in (stated, due))
     if stated == due or (numbers and abs(stated - due) <= EXACT):
         return None
-    return f"{where} is {stated}, computed {due}"
+    return f"{where} is {_short(stated)}, computed {_short(due)}"
+
+
+def _short(value: Any) -> str:
+    return f"{value!r}" if isinstance(value, int | float) else shown(value)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from bench.entries.entry import Entry
 from bench.entries.labels import KNOWN, attacker_label
 from bench.entries.problems import AGAIN, shown
-from bench.entries.schema import Attacker, Plugin
+from bench.entries.schema import Attacker, Outcome, Plugin
 from bench.errors import BenchError
 from bench.parameters import label
 from bench.plugins import Kind, combined_digest, discover, source_digests
@@ -31,15 +31,15 @@ def check(entry: Entry) -> Iterator[Flaw]:
     if defense.label != "+".join(part.label for part in defense.parts):
         yield "target.defense.label", f"{shown(defense.label)} is not made of its parts", AGAIN
     for attacker in entry.about.attackers:
-        if attacker.attack not in wrong and (flaw := _attacker(attacker)):
+        if attacker.attack not in wrong and (flaw := _attacker(attacker, entry)):
             yield f"attacker {attacker.label}", flaw, AGAIN
 
 
 def stale(entry: Entry) -> Iterator[Flaw]:
     """What was measured with other code than the suite has now: to be known, not wrong."""
     for where, kind, plugin in _all(entry):
-        found = _shipped(kind).get(plugin.name)
-        if plugin.shipped and found and not _current(found, plugin):
+        known = plugin.shipped and plugin.name in _shipped(kind)
+        if known and not _current(kind, plugin):
             what = f"stale: {plugin.name} has been changed since"
             yield where, what, "run and submit again to have the current code measured"
     if entry.about.target.stage_versions != STAGE_VERSIONS:
@@ -58,9 +58,15 @@ def _shipped(kind: Kind) -> dict[str, Found]:
     return {found.name: found for found in discover(kind) if found.cls}
 
 
-def _current(found: Found, plugin: Plugin) -> bool:
+@cache
+def _today(kind: Kind, name: str) -> tuple[str, list[str]]:
+    found = _shipped(kind)[name]
+    return source_digests(found.path, found.usable()())
+
+
+def _current(kind: Kind, plugin: Plugin) -> bool:
     """Whether its file, and the files that it reads without being told, are today's."""
-    file, reads = source_digests(found.path, found.usable()())
+    file, reads = _today(kind, plugin.name)
     names = {one.rpartition(":")[0] for one in plugin.reads}
     usual = [one for one in reads if one.rpartition(":")[0] in names]
     return file == plugin.file and set(usual) <= set(plugin.reads)
@@ -101,7 +107,7 @@ def _made(kind: Kind, plugin: Plugin) -> Any:
     from pydantic import TypeAdapter
 
     found = _shipped(kind)[plugin.name]
-    if not _current(found, plugin):
+    if not _current(kind, plugin):
         return None
     if set(plugin.params) != {name for name, _, _ in found.params()}:
         raise ValueError(plugin.name)
@@ -111,7 +117,7 @@ def _made(kind: Kind, plugin: Plugin) -> Any:
         return None
 
 
-def _attacker(attacker: Attacker) -> str | None:
+def _attacker(attacker: Attacker, entry: Entry) -> str | None:
     due = attacker_label(attacker.attack.label, **attacker.model_dump(include={*KNOWN}))
     if attacker.label != due:
         return f"knows what would call it {shown(due)}"
@@ -123,4 +129,15 @@ def _attacker(attacker: Attacker) -> str | None:
     due_queries = made.queries and made.queries * attacker.replays
     if due_queries is not None and attacker.queries > due_queries:
         return f"{attacker.queries} queries, of the shipped attack {due_queries}"
+    return _threshold(made.threshold, [entry.outcome(attacker.label, s) for s in entry.seeds])
+
+
+def _threshold(fixed: float | None, outcomes: Sequence[Outcome]) -> str | None:
+    """A constant of the attack is that constant; else it was found on the shadow."""
+    due = "shadow" if fixed is None else "fixed"
+    for outcome in outcomes:
+        if outcome.threshold_from != due or (fixed is not None and outcome.threshold != fixed):
+            return (
+                f"threshold {outcome.threshold:g} is told to be {outcome.threshold_from}, not {due}"
+            )
     return None
