@@ -19,14 +19,13 @@ from bench.entries import arrays, sealing
 from bench.entries.build import Wording, build
 from bench.entries.collect import Model, models
 from bench.entries.load import load
-from bench.entries.places import named, write
+from bench.entries.places import write
 from bench.entries.schema import Provenance
 from bench.runs import find, saved
 from bench.store import Store
 from bench.training.recipe import RECIPES, Recipe
 
 TINY = Recipe(name="tiny", epochs=2, keep=(1,), crop_margin=2)
-CLEAN = Provenance(bench="0.1.0", commit="a" * 40, dirty=False)
 MINE = '''
 """A defense of one's own."""
 from dataclasses import dataclass
@@ -89,11 +88,17 @@ def measured(runs) -> dict[str, Model]:
 
 
 @pytest.fixture(scope="session")
-def sound(measured, tmp_path_factory) -> Path:
+def clean() -> Provenance:
+    """Code that is committed, whatever the state of this checkout."""
+    return Provenance(bench="0.1.0", commit="a" * 40, dirty=False)
+
+
+@pytest.fixture(scope="session")
+def sound(measured, clean, tmp_path_factory) -> Path:
     """A folder with both entries, as clean code would have written them."""
     folder = tmp_path_factory.mktemp("boards") / "entries"
     for name, model in measured.items():
-        write(folder, *build(model, name, Wording(), CLEAN))
+        write(folder, *build(model, name, Wording(), clean))
     return folder
 
 

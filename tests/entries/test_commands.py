@@ -91,8 +91,29 @@ def test_submit_refuses_unfinished_unranked_and_few(cli, ran, runs, tiny_base, t
     assert ended.code == 0, ended.err
     assert json.loads((tmp_path / "out" / "none-tiny" / "entry.json").read_text())["provisional"]
     shutil.rmtree(next((store / "stages" / "metrics").iterdir()))
-    assert "finish it first: bench resume" in cli("submit", runs.board, runs.later, "--store", store,
-                                                  *out).err  # fmt: skip
+    ended = cli("submit", runs.board, runs.later, "--store", store, *out)
+    assert ended.code == 3
+    assert "finish it first: bench resume" in ended.err
+
+
+def test_checkpoints_and_the_base_are_models_of_their_own(cli, runs, tiny_base, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(runs.store, store)
+    words = ("--data", "scenes:n=120", "--recipe", "tiny", "--base", tiny_base, "--workers", 1)
+    more = ("--defense", "none", "--attack", "loss", "--at", "0,1,2", "--store", store)
+    ended = cli("run", *words, *more)
+    assert ended.code == 0, ended.err
+    run = ended.err.splitlines()[-1].split()[1]
+    out = tmp_path / "entries"
+    words = ("--store", store, "--out", out, "--allow-dirty", "--partial")
+    ended = cli("submit", run, *words)
+    assert ended.code == 0, ended.out + ended.err
+    assert sorted(path.name for path in out.iterdir()) == [
+        "none-at-0000-tiny", "none-at-0001-tiny", "none-tiny"
+    ]  # fmt: skip
+    (base,) = json.loads((out / "none-at-0000-tiny" / "entry.json").read_text())["seeds"]
+    assert base["training"] is base["attackers"][0]["base_control"] is None
+    assert base["made"]["bench"]
 
 
 def test_validate_needs_no_torch(shell, sound):

@@ -15,7 +15,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from bench.entries.arrays import file_sha256, write_scores
 from bench.entries.validate import validate
+from bench.stages.metrics import attack_figures
 
 MOST = 200 * 2**20
 
@@ -240,7 +242,7 @@ def absolute_member(e):
 
 def double_member(e):
     made = io.BytesIO(e.scores.read_bytes())
-    with pytest.warns(UserWarning), zipfile.ZipFile(made, "a") as packed:
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(made, "a") as packed:
         packed.writestr(TARGET, b"")
     e.put(made.getvalue())
 
@@ -364,9 +366,6 @@ def scores_of_another_seed(e):
 
 def upside_down(e):
     """Somebody's own pictures, an attack that finds members, and labels the wrong way round."""
-    from bench.entries.arrays import file_sha256, write_scores
-    from bench.stages.metrics import attack_figures
-
     with np.load(e.scores, allow_pickle=False) as stored:
         arrays = dict(stored)
     name, member = "seed0-attacker0-target", arrays["seed0-members"]
@@ -596,6 +595,37 @@ def test_it_is_refused_with_one_fitting_line(spoil, line, spoilt, cli):
     assert said.isprintable()
     assert "Traceback" not in ended.out + ended.err
     assert peak < MOST
+
+
+def test_figures_of_many_pairs_are_recomputed_with_their_bootstrap(spoilt, cli):
+    """Above 437 a class there is a TPR@1%FPR; to the last of nine digits."""
+    enlarge(spoilt, 500)
+    assert cli("validate", spoilt.folder).code == 0
+    spoilt.edit(lambda d: outcome(d, 2, 1)["metrics"]["tpr"].update(
+        high=outcome(d, 2, 1)["metrics"]["tpr"]["high"] + 2e-9))  # fmt: skip
+    (said,) = cli("validate", spoilt.folder).out.splitlines()
+    assert "seed 2, attacker clid_th: metrics.tpr.high is" in said
+
+
+def enlarge(e, n: int) -> None:
+    """As if it were of somebody's own 2 n pictures, with scores that are normal numbers."""
+    rng, arrays = np.random.default_rng(0), {}
+    document = json.loads(e.document.read_text())
+    document["target"].update(data=None, data_label="mine", data_identity="1" * 64)
+    for seed in range(3):
+        member = rng.permutation(2 * n) < n
+        arrays[f"seed{seed}-ids"] = np.array([f"p{i:05}" for i in range(2 * n)])
+        arrays[f"seed{seed}-members"] = member
+        for number, one in enumerate(document["seeds"][seed]["attackers"]):
+            for of, place in (("target", "metrics"), ("base", "base_control")):
+                if one[place] is None:
+                    continue
+                scores = (rng.normal(size=2 * n) + (of == "target") * member).astype("<f4")
+                arrays[f"seed{seed}-attacker{number}-{of}"] = scores
+                double = scores.astype(float)
+                one[place] = attack_figures(double[member], double[~member], one["threshold"])
+    e.document.write_text(json.dumps(document))
+    e.put(write_scores(arrays))
 
 
 def changed_text(document):

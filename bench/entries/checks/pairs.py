@@ -11,8 +11,8 @@ from bench.data import tiles
 from bench.data.sources import DataSource, open_source
 from bench.data.splits import Split, make_split
 from bench.entries.entry import Entry
-from bench.entries.schema import EMBEDDED
 from bench.entries.problems import AGAIN, shown
+from bench.entries.schema import EMBEDDED
 from bench.errors import BenchError
 
 MOST_SCENES = 6_000
