@@ -42,7 +42,7 @@ def show(verdict: Verdict, form: Format) -> None:
             print(problem)
         if not verdict.problems:
             for entry in verdict.entries:
-                asked = f"{len(entry.attackers)} attackers, {len(entry.seeds)} seeds"
+                asked = f"attackers {len(entry.attackers)}, seeds {len(entry.seeds)}"
                 print(f"{entry.name}: fine ({asked})")
     else:
         from bench.boards.tables import render

@@ -87,7 +87,7 @@ class Entry:
 
     def utility(self, seed: int) -> Mapping[str, Any]:
         """As the utility stage gives it."""
-        return self.seed(seed).utility
+        return self.seed(seed).utility.model_dump()
 
     def gates(self, attacker: str, seed: int) -> list[Gate]:
         """Those of the seed, then the attacker's own."""
@@ -129,9 +129,9 @@ class Entry:
         asked = {"queries": attacker.queries, "reference_queries": attacker.reference_queries}
         result = {
             "attack": outcome.metrics.model_dump(),
-            "utility": seed.utility,
+            "utility": seed.utility.model_dump(),
             "queries": {**asked, "pairs": 1},
-            "training": seed.training,
+            "training": seed.training and seed.training.model_dump(),
             "split": seed.split,
             "gates": gates,
         }

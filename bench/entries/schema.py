@@ -1,4 +1,4 @@
-"""`entry.json`, field by field; docs/entries.md shows it as a table.
+"""`entry.json`, field by field; docs/entries.md shows it as a table; figures.py has the figures.
 
 Strict: a key too many, a number given as text or a missing field is refused. Raise SCHEMA when a
 field changes its meaning; a reader of another number says so and reads nothing.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from bench.entries.fields import Access, Count, Link, Loose, Sha256, Share, Shown, Slug, Strict
+from bench.entries.figures import Figures, Utility
 from bench.specs import Augment, Pool, Sampling, Shadow, ShadowDefense, View
-from bench.stats.estimate import Estimate
 
 SCHEMA = 1
 SCORES = "scores.npz"
@@ -20,21 +21,6 @@ EMBEDDED = ("tiles", "scenes")
 """Data sets that anybody can open again by name."""
 SEEDS = (0, 1, 2)
 """Seeds that an entry of a board has at least."""
-
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
-Shown = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>&|`]*$")]
-"""Text that boards print: nothing that HTML or a Markdown table would read as its own."""
-Link = Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s<>&|`\"'()]+$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0, le=10**9)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Access = Literal["black", "grey", "white"]
-
-
-class Strict(BaseModel):
-    """A part of an entry."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Plugin(Strict):
@@ -109,38 +95,16 @@ class Attacker(Strict):
     """U-Net rows a pair asked of the attacker's own reference."""
 
 
-class Figure(Strict):
-    """A figure with its interval."""
+class Training(Loose):
+    """The training's own figures, and what each part of the defense noted."""
 
-    value: Share
-    low: Share
-    high: Share
-    method: Shown
-    level: Share
-
-    def estimate(self) -> Estimate:
-        return Estimate(**self.model_dump())
+    captions_changed: Share
+    loss_by_epoch: Annotated[list[float], Field(max_length=100_000)]
+    notes: dict[Shown, dict[str, JsonValue]]
 
 
-class Figures(Strict):
-    """What `bench.stages.metrics.attack_figures` makes of one set of scores."""
-
-    members: Count
-    holdouts: Count
-    asr: Figure
-    asr_oracle: Share
-    auc: Figure
-    tpr_quality: Literal["refused", "warned", "board"]
-    tpr: Figure | None
-    tpr_null: Share
-    tpr_swapped: Share
-
-
-class Gate(BaseModel):
+class Gate(Loose):
     """A check that was made when the row was: its name, whether it passed, and its figures."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-    __pydantic_extra__: dict[str, JsonValue]
 
     name: Shown
     passed: bool
@@ -164,11 +128,11 @@ class Seed(Strict):
     seed: Count
     split: Sha256
     attackers: list[Outcome]
-    utility: dict[str, JsonValue]
+    utility: Utility
     inception_digest: Shown | None
     clip_digest: Shown | None
-    training: dict[str, JsonValue] | None
-    """The training's own figures and the defense's notes; None for the base itself."""
+    training: Training | None
+    """None for the base itself."""
     gates: Annotated[list[Gate], Field(max_length=50)]
     """Those that are the same for all attackers."""
     made: dict[str, JsonValue]

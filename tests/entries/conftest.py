@@ -47,11 +47,15 @@ class Loud(Defense):
 
 
 class Runs(NamedTuple):
-    """Finished runs: their store and ids (three seeds of two attacks on two defenses; one more)."""
+    """Finished runs: their store, and their ids."""
 
     store: Path
     board: str
+    """Three seeds of two attacks on `none`."""
     later: str
+    """Another attack on the same models."""
+    own: str
+    """One seed of a defense that is not shipped."""
 
 
 @pytest.fixture(scope="session")
@@ -67,21 +71,24 @@ def runs(cli, tiny_base, tiny_recipe, tmp_path_factory) -> Runs:
     mine = tmp_path_factory.mktemp("mine") / "loud.py"
     mine.write_text(MINE)
     words = ["--data", "scenes:n=120", "--recipe", "tiny", "--base", tiny_base, "--workers", 1]
-    words += ["--store", store, "--seeds", "0,1,2"]
-    both = ["--defense", "none", "--defense", mine]
-    for more in ([*both, "--attack", "loss", "--attack", "clid_th"],
-                 ["--defense", "none", "--attack", "ref_loss[reference=base]"]):  # fmt: skip
+    words += ["--store", store]
+    none = ["--defense", "none", "--seeds", "0,1,2"]
+    ids = []
+    for more in ([*none, "--attack", "loss", "--attack", "clid_th"],
+                 [*none, "--attack", "ref_loss[reference=base]"],
+                 ["--defense", mine, "--attack", "loss"]):  # fmt: skip
         ended = cli("run", *words, *more)
         assert ended.code == 0, ended.err
-    by_defenses = {len(run.request.defenses): run.id for run in saved(Store(store))}
-    return Runs(store, by_defenses[2], by_defenses[1])
+        ids += [run.id for run in saved(Store(store)) if run.id not in ids]
+    return Runs(store, *ids)
 
 
 @pytest.fixture(scope="session")
 def measured(runs) -> dict[str, Model]:
     """The two models of those runs, by the names of their entries."""
     store = Store(runs.store)
-    found = models(store, [find(store, runs.board), find(store, runs.later)])
+    every = [find(store, run) for run in (runs.board, runs.later, runs.own)]
+    found = models(store, every, partial=True)
     names = ("none", "loud")
     assert len(found) == 2
     return dict(zip(names, found, strict=True))

@@ -18,7 +18,7 @@ atexit.register(lambda: print("torch" in sys.modules, file=sys.stderr))
 def test_submit_writes_one_entry_a_model_and_checks_it(cli, runs, tmp_path):
     out = tmp_path / "entries"
     words = ("--store", runs.store, "--out", out, "--allow-dirty")
-    ended = cli("submit", runs.board, runs.later, *words)
+    ended = cli("submit", runs.board, runs.later, runs.own, "--partial", *words)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.split() == [str(out / "none-tiny"), str(out / "loud-tiny")]
     assert sorted(path.name for path in out.rglob("*.*")) == sorted(
@@ -53,7 +53,7 @@ def test_what_a_person_adds_is_in_the_entry(cli, runs, tmp_path):
     ],
 )
 def test_submit_refuses_words_that_no_entry_may_hold(cli, runs, tmp_path, words, said):
-    which = (runs.board,) if "2 models" in said else (runs.later,)
+    which = (runs.board, runs.own, "--partial") if "2 models" in said else (runs.later,)
     ended = cli("submit", *which, "--store", runs.store, "--out", tmp_path / "out",
                 "--allow-dirty", *words)  # fmt: skip
     assert ended.code in (2, 3)
@@ -83,7 +83,7 @@ def test_submit_refuses_unfinished_unranked_and_few(cli, ran, runs, tiny_base, t
     words = ("--data", "scenes:n=120", "--recipe", "tiny", "--base", tiny_base, "--workers", 1)
     assert cli("run", *words, "--defense", "none", "--attack", "loss", "--store", store).code == 0
     one = next(path.stem for path in (store / "runs").glob("*.json")
-               if path.stem not in (runs.board, runs.later))  # fmt: skip
+               if path.stem not in (runs.board, runs.later, runs.own))  # fmt: skip
     ended = cli("submit", one, "--store", store, *out)
     assert ended.code == 3
     assert "loss lacks seed 1, 2" in ended.err
@@ -120,8 +120,8 @@ def test_validate_needs_no_torch(shell, sound):
     ended = shell("validate", sound, before=REGISTER)
     assert ended.code == 0, ended.out + ended.err
     assert ended.err.splitlines()[-1] == "False"
-    assert ended.out.splitlines() == ["loud: fine (2 attackers, 3 seeds)",
-                                      "none: fine (3 attackers, 3 seeds)"]  # fmt: skip
+    assert ended.out.splitlines() == ["loud: fine (attackers 1, seeds 1)",
+                                      "none: fine (attackers 3, seeds 3)"]  # fmt: skip
 
 
 def test_validate_answers_programs_too(cli, spoilt):

@@ -127,7 +127,7 @@ def rather_deep(e):
 
 
 def many_small(e):
-    e.document.write_text('{"a": [' + ",".join(["{}"] * 600_000) + "]}")
+    e.document.write_text('{"a": [' + ",".join(["{}"] * 150_000) + "]}")
 
 
 def no_text(e):
@@ -417,10 +417,15 @@ failed_gate = edit(
 own_failed_gate = edit(lambda d: outcome(d)["gates"].append({"name": "base", "passed": False}))
 no_kid = edit(lambda d: d["seeds"][0]["utility"].pop("kid_effnet"))
 utility_outside = edit(lambda d: d["seeds"][0]["utility"]["held_out_loss"].update(value=-1.0))
+another_clip = edit(lambda d: d["seeds"][0].update(clip_digest="0" * 64))
+text_for_figure = edit(lambda d: d["seeds"][0]["utility"].update(precision="high"))
+notes_of_text = edit(lambda d: d["seeds"][0]["training"].update(notes="many"))
 no_training = edit(lambda d: d["seeds"][2].update(training=None))
 other_label = edit(lambda d: d["attackers"][0]["attack"].update(label="clid_th"))
 other_attacker = edit(lambda d: d["attackers"][0].update(label="loss (defended captions)"))
 other_defense = edit(lambda d: d["target"]["defense"].update(label="reph"))
+other_data_label = edit(lambda d: d["target"].update(data_label="photos"))
+a_captioner = edit(lambda d: d["attackers"][0].update(captioner_identity="blip"))
 other_access = edit(lambda d: d["attackers"][0].update(access="black"))
 more_queries = edit(lambda d: d["attackers"][0].update(queries=2))
 other_source = edit(lambda d: d["attackers"][0]["attack"].update(source="0" * 64))
@@ -556,12 +561,17 @@ CORPUS = {
     two_seeds: "seeds: lacks 2",
     failed_gate: "seed 1: gate blind_captions failed",
     own_failed_gate: "seed 0, attacker loss: gate base failed",
-    no_kid: "utility lacks kid_effnet",
-    utility_outside: "utility 'held_out_loss' lies outside",
+    no_kid: "seeds.0.utility.kid_effnet: Field required",
+    utility_outside: "utility.held_out_loss lies outside",
+    another_clip: "clip_digest is not that of the CLIP",
+    text_for_figure: "seeds.0.utility.precision",
+    notes_of_text: "training.notes",
     no_training: "seed 2: training does not go with",
     other_label: "is labelled 'clid_th', not 'loss'",
     other_attacker: "knows what would call it 'loss'",
     other_defense: "target.defense.label: 'reph' is not made of its parts",
+    other_data_label: "scenes:n=120 is labelled 'photos'",
+    a_captioner: "captioner_identity belongs to",
     other_access: "access is black, of the shipped attack grey",
     more_queries: "2 queries, of the shipped attack 1",
     other_source: "source is not the hash of",
@@ -575,7 +585,7 @@ NAMES = {value: name for name, value in globals().items() if callable(value) and
 
 def test_the_untouched_entry_is_fine(spoilt, cli):
     ended = cli("validate", spoilt.folder)
-    assert (ended.code, ended.out) == (0, "none: fine (3 attackers, 3 seeds)\n")
+    assert (ended.code, ended.out) == (0, "none: fine (attackers 3, seeds 3)\n")
 
 
 @pytest.mark.parametrize(("spoil", "line"), CORPUS.items(), ids=NAMES.get)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from bench.entries.entry import Entry
+from bench.entries.figures import Measure
 from bench.entries.problems import AGAIN, shown
 from bench.entries.schema import SEEDS
 from bench.errors import BenchError
@@ -13,8 +13,6 @@ from bench.models.base import EMBEDDED, base_folder, base_identity
 from bench.training.recipe import RECIPES, Recipe
 
 Flaw = tuple[str, str, str]
-NEEDED = ("n", "kid_effnet", "held_out_loss")
-"""Figures of utility that every model has."""
 
 
 def check(entry: Entry) -> Iterator[Flaw]:
@@ -67,21 +65,15 @@ def _base(entry: Entry) -> Iterator[Flaw]:
 
 def _utility(entry: Entry) -> Iterator[Flaw]:
     for seed in entry.about.seeds:
-        if missing := [name for name in NEEDED if name not in seed.utility]:
-            yield f"seed {seed.seed}", f"utility lacks {missing[0]}", AGAIN
-        for name, figure in seed.utility.items():
-            if not _ordered(figure):
-                yield f"seed {seed.seed}", f"utility {shown(name)} lies outside its interval", AGAIN
+        where = f"seed {seed.seed}"
+        for name, figure in seed.utility:
+            if isinstance(figure, Measure) and not figure.low <= figure.value <= figure.high:
+                yield where, f"utility.{name} lies outside its interval", AGAIN
+        judged = seed.utility.clip and seed.utility.clip.digest
+        if seed.clip_digest != judged:
+            yield where, "clip_digest is not that of the CLIP in utility", AGAIN
         if (seed.training is None) != (entry.about.target.at == 0):
-            yield f"seed {seed.seed}", "training does not go with target.at", AGAIN
-
-
-def _ordered(figure: Any) -> bool:
-    """Whether a figure with an interval is inside it; true of all else."""
-    if not isinstance(figure, dict) or not {"value", "low", "high"} <= figure.keys():
-        return True
-    ends = [figure[name] for name in ("low", "value", "high")]
-    return all(isinstance(end, int | float) for end in ends) and ends == sorted(ends)
+            yield where, "training does not go with target.at", AGAIN
 
 
 def _gates(entry: Entry) -> Iterator[Flaw]:

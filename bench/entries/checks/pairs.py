@@ -12,7 +12,7 @@ from bench.data.sources import DataSource, open_source
 from bench.data.splits import Split, make_split
 from bench.entries.entry import Entry
 from bench.entries.problems import AGAIN, shown
-from bench.entries.schema import EMBEDDED
+from bench.entries.schema import EMBEDDED, Target
 from bench.errors import BenchError
 
 MOST_SCENES = 6_000
@@ -25,7 +25,7 @@ def check(entry: Entry) -> Iterator[tuple[str, str, str]]:
     """Flaws of ids and membership, at most one a seed."""
     source = None
     if entry.about.target.data is not None:
-        source, unknown = _opened(entry.about.target.data, entry.about.target.data_identity)
+        source, unknown = _opened(entry.about.target.data, entry.about.target)
         if unknown:
             yield "target.data", unknown, AGAIN
             return
@@ -45,7 +45,7 @@ def _embedded(entry: Entry) -> bool:
     return target.data_label in EMBEDDED or target.data_identity == tiles.identity()
 
 
-def _opened(name: str, identity: str) -> tuple[DataSource | None, str | None]:
+def _opened(name: str, target: Target) -> tuple[DataSource | None, str | None]:
     kind, _, argument = name.partition(":")
     if kind not in EMBEDDED:
         return None, f"no embedded data set is named {shown(name)}"
@@ -55,8 +55,10 @@ def _opened(name: str, identity: str) -> tuple[DataSource | None, str | None]:
         source = open_source(name)
     except (BenchError, ValueError):
         return None, f"{shown(name)} cannot be opened"
-    if source.identity != identity:
+    if source.identity != target.data_identity:
         return None, f"data_identity is not that of {source.name} here"
+    if source.label != target.data_label:
+        return None, f"{source.name} is labelled {shown(target.data_label)}"
     return source, None
 
 

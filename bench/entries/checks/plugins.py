@@ -121,14 +121,21 @@ def _attacker(attacker: Attacker, entry: Entry) -> str | None:
     due = attacker_label(attacker.attack.label, **attacker.model_dump(include={*KNOWN}))
     if attacker.label != due:
         return f"knows what would call it {shown(due)}"
+    if (attacker.captioner_identity is None) == (attacker.view == "pseudo"):
+        return "captioner_identity belongs to the view pseudo alone"
+    if attacker.replays > 1 and attacker.view != "defended":
+        return "replays belong to the view defended alone"
     made = _made("attack", attacker.attack) if attacker.attack.shipped else None
-    if made is None:
-        return None
+    return None if made is None else _costs(attacker, entry, made)
+
+
+def _costs(attacker: Attacker, entry: Entry, made: Any) -> str | None:
+    """Access, queries and threshold of a shipped attack are those that it states."""
     if attacker.access != made.access:
         return f"access is {attacker.access}, of the shipped attack {made.access}"
-    due_queries = made.queries and made.queries * attacker.replays
-    if due_queries is not None and attacker.queries > due_queries:
-        return f"{attacker.queries} queries, of the shipped attack {due_queries}"
+    most = made.queries and made.queries * attacker.replays
+    if most is not None and attacker.queries > most:
+        return f"{attacker.queries} queries, of the shipped attack {most}"
     return _threshold(made.threshold, [entry.outcome(attacker.label, s) for s in entry.seeds])
 
 
