@@ -19,11 +19,11 @@ from bench.store import Store, full_disk_is_told, write_atomic
 
 @dataclass(frozen=True)
 class Run:
-    """A request with the stages that answer it."""
+    """What was asked at once, one request or several, with the stages that answer it."""
 
     id: str
     asked: str
-    request: Request
+    requests: tuple[Request, ...]
     metrics: tuple[str, ...]
     """Keys of its metrics stages."""
 
@@ -32,17 +32,17 @@ class Run:
         return sum((store.folder("metrics", key) / "record.json").exists() for key in self.metrics)
 
 
-def save(store: Store, request: Request, stages: Sequence[Stage]) -> Run:
-    """Notes the run; the same request twice is the same run."""
+def save(store: Store, requests: Sequence[Request], stages: Sequence[Stage]) -> Run:
+    """Notes the run; the same requests twice are the same run."""
     keys = tuple(stage.key for stage in stages)
     id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
     asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    note = {"asked": asked, "request": _plain(request), "metrics": keys}
+    note = {"asked": asked, "requests": [*map(_plain, requests)], "metrics": keys}
     with full_disk_is_told(store.root):
         folder = store.root / "runs"
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())
-    return Run(id_, asked, request, keys)
+    return Run(id_, asked, tuple(requests), keys)
 
 
 def saved(store: Store) -> list[Run]:
@@ -51,8 +51,8 @@ def saved(store: Store) -> list[Run]:
     for path in (store.root / "runs").glob("*.json"):
         try:
             note = json.loads(path.read_text(encoding="utf-8"))
-            request = _request(note["request"])
-            found.append(Run(path.stem, note["asked"], request, tuple(note["metrics"])))
+            requests = tuple(map(_request, note["requests"]))
+            found.append(Run(path.stem, note["asked"], requests, tuple(note["metrics"])))
         except (ValueError, KeyError, TypeError):
             continue
     return sorted(found, key=lambda run: run.asked, reverse=True)

@@ -12,6 +12,7 @@ from bench.errors import unknown
 
 if TYPE_CHECKING:
     from bench.plugins import Plugin
+    from bench.runs import Run
 
 KINDS = ("attacks", "defenses", "data", "bases", "recipes", "runs")
 
@@ -101,6 +102,17 @@ def _recipes() -> list[dict[str, Any]]:
     ]
 
 
+MOST_NAMED = 4
+
+
+def _each(run: Run, what: str) -> list[str]:
+    """What the run's requests name, each once; of many the first."""
+    names = [str(one) for request in run.requests for one in getattr(request, what)]
+    single = list(dict.fromkeys(names))
+    more = len(single) - MOST_NAMED
+    return single if more <= 0 else [*single[:MOST_NAMED], f"and {more} more"]
+
+
 def _runs(folder: Path | None) -> list[dict[str, Any]]:
     from bench.runs import saved
     from bench.store import Store, default_root
@@ -111,10 +123,10 @@ def _runs(folder: Path | None) -> list[dict[str, Any]]:
             "run": run.id,
             "asked": run.asked,
             "done": f"{run.finished(store)}/{len(run.metrics)}",
-            "defenses": " ".join(run.request.defenses),
-            "attacks": " ".join(run.request.attacks),
-            "data": run.request.data,
-            "seeds": ",".join(map(str, run.request.seeds)),
+            "defenses": " ".join(_each(run, "defenses")),
+            "attacks": " ".join(_each(run, "attacks")),
+            "data": " ".join(dict.fromkeys(request.data for request in run.requests)),
+            "seeds": ",".join(map(str, _each(run, "seeds"))),
         }
         for run in saved(store)
     ]

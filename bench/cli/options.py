@@ -117,6 +117,13 @@ Clip = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")
 ]
+Requests = Annotated[
+    Path | None,
+    typer.Option(
+        "--requests",
+        help="A file of requests computed as one run; each line has the options of one.",
+    ),
+]
 Form = Annotated[str, typer.Option("--format", help="table, md, json or csv.")]
 
 

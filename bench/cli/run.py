@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bench.cli import options as o
+from bench.cli.requests import read_lines
 from bench.errors import BenchError, BudgetError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ QUICK_SAMPLES = 64
 class Asked(NamedTuple):
     """The options of `run` and `plan`, read and checked as far as names go."""
 
-    request: Request
+    requests: Sequence[Request]
     store: Store
     workers: int
     form: Format
@@ -54,11 +55,17 @@ def _read(
     clip: o.Clip = None,
     workers: o.Workers = None,
     form: o.Form = "table",
+    requests: o.Requests = None,
 ) -> Asked:
     from bench.executors.local import default_workers
     from bench.request import Request
     from bench.specs import Sampling
 
+    if requests is not None:
+        if defense or attack:
+            raise UsageError("--requests FILE names defenses and attacks; leave out the others")
+        several = read_lines(requests, _read, store)
+        return Asked(several, _open(store), workers or default_workers(), o.form(form))
     if not defense or not attack:
         raise UsageError(
             "name at least one --defense and one --attack, e.g. "
@@ -89,7 +96,7 @@ def _read(
         inception=str(inception) if inception else None,
         clip=str(clip) if clip else None,
     )
-    return Asked(request, _open(store), workers or default_workers(), o.form(form))
+    return Asked([request], _open(store), workers or default_workers(), o.form(form))
 
 
 def _asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
@@ -120,7 +127,7 @@ def plan(asked: Asked) -> None:
     from bench.estimates import Estimator
     from bench.pipeline import all_stages
 
-    stages = all_stages(asked.request.cells())
+    stages = all_stages(cell for request in asked.requests for cell in request.cells())
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
     total = estimator.total(stages, asked.workers)
@@ -140,8 +147,8 @@ def resume(
     from bench.runs import find
 
     place = _open(store)
-    request = find(place, run_id).request
-    _execute(Asked(request, place, workers or default_workers(), o.form(form)))
+    requests = find(place, run_id).requests
+    _execute(Asked(requests, place, workers or default_workers(), o.form(form)))
 
 
 def _open(folder: Path | None) -> Store:
@@ -155,8 +162,10 @@ def _execute(asked: Asked) -> None:
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    ends = [cell_stage(cell) for cell in asked.request.cells(say=_tell)]
-    noted = save(asked.store, asked.request, ends)
+    cells = [cell for request in asked.requests for cell in request.cells(say=_tell)]
+    # Two requests may ask for one row.
+    ends = list({end.key: end for end in map(cell_stage, cells)}.values())
+    noted = save(asked.store, asked.requests, ends)
     errors = _compute(asked.store, ends, asked.workers)
     _print_rows(asked.store, ends, asked.form)
     _tell(f"run {noted.id} in {asked.store.root}")

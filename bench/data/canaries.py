@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bench.data.pairs import Pairs
+from bench.data.splits import Split, clusters
 from bench.errors import UsageError
+from bench.rng import generator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-PARTS = ("canary_members", "canary_holdouts")
 
 
 class Canaries(NamedTuple):
@@ -30,6 +30,12 @@ class Canaries(NamedTuple):
     holdouts: list[str]
     made_of: dict[str, tuple[str, str]]
     """By canary the id of the picture and the id of the pair whose caption it bears."""
+
+
+def split_canaries(split: Split, pairs: Pairs, identity: str, seed: int, n: int) -> Canaries:
+    """The canaries of this split, a function of its arguments only."""
+    rng = generator("split", identity, "canaries", seed, n)
+    return draw_canaries(split.auxiliary, clusters(pairs), n, rng)
 
 
 def draw_canaries(

@@ -98,15 +98,16 @@ def _scores(store: Store, run: Run, key: str) -> tuple[Path, float]:
 def _plugins(run: Run) -> dict[str, Component]:
     """Every attack and every part of a defense that the run named, as it is today."""
     found = {}
-    kinds: tuple[tuple[Kind, Sequence[str]], ...] = (
-        ("attack", run.request.attacks), ("defense", run.request.defenses)
-    )  # fmt: skip
-    for kind, names in kinds:
-        everything = [p.name for p in discover(kind, run.request.plugins) if p.cls]
-        for name in everything if list(names) == ["all"] else names:
-            component = resolve(kind, name, run.request.plugins)
-            for part in component.parts or (component,):
-                found[canonical(part.identity())] = part
+    for request in run.requests:
+        kinds: tuple[tuple[Kind, Sequence[str]], ...] = (
+            ("attack", request.attacks), ("defense", request.defenses)
+        )  # fmt: skip
+        for kind, names in kinds:
+            everything = [p.name for p in discover(kind, request.plugins) if p.cls]
+            for name in everything if list(names) == ["all"] else names:
+                component = resolve(kind, name, request.plugins)
+                for part in component.parts or (component,):
+                    found[canonical(part.identity())] = part
     return found
 
 
@@ -116,7 +117,7 @@ def _add(
     card = measured.card
     if strange := set(card) - {*OF_TARGET, *OF_ATTACKER, *OF_SEED}:
         raise ValidationError(f"run {run.id} knows {min(strange)}, of which entries say nothing")
-    data = run.request.data if run.request.data.partition(":")[0] in EMBEDDED else None
+    data = _embedded(run, card["data_label"])
     about = {name: card.get(name) for name in OF_TARGET}
     model = found.setdefault(canonical(about), Model(about, data))
     model.plugins |= plugins
@@ -126,6 +127,15 @@ def _add(
     # Of two that differ in who judged the pictures, the one that was judged by more.
     if known is None or _judges(card) > _judges(known.card):
         of_seed[card["seed"]] = measured
+
+
+def _embedded(run: Run, label: str) -> str | None:
+    """The name by which anybody can open the data, where it is embedded."""
+    for request in run.requests:
+        kind = request.data.partition(":")[0]
+        if kind in EMBEDDED and kind == label.partition(" ")[0].partition(":")[0]:
+            return request.data
+    return None
 
 
 def _judges(card: dict[str, Any]) -> int:

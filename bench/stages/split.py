@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from bench.data.canaries import draw_canaries
+from bench.data.canaries import split_canaries
 from bench.data.sources import open_source
-from bench.data.splits import clusters, make_split
+from bench.data.splits import make_split
 from bench.errors import ValidationError
-from bench.rng import generator
 from bench.stages.job import Job
 
 
@@ -22,8 +21,7 @@ def run(job: Job) -> dict[str, Any]:
     split = make_split(pairs, source.identity, params["seed"], shadow=params["shadow"])
     parts = {**dataclasses.asdict(split), "digest": split.digest}
     if n := params.get("canaries"):
-        rng = generator("split", source.identity, "canaries", params["seed"], n)
-        canaries = draw_canaries(split.auxiliary, clusters(pairs), n, rng)
+        canaries = split_canaries(split, pairs, source.identity, params["seed"], n)
         pictures = {picture for picture, _ in canaries.made_of.values()}
         parts |= {
             "canary_members": canaries.members,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from bench.data import tiles
+from bench.data.canaries import split_canaries
 from bench.data.sources import DataSource, open_source
 from bench.data.splits import Split, make_split
 from bench.entries.entry import Entry
@@ -92,9 +93,12 @@ def _of_split(entry: Entry, seed: int, source: DataSource) -> str | None:
             return f"{len(found)} {what} of the {len(due)} in the split"
         if strange := sorted(set(found) - set(due)):
             return f"{shown(strange[0])} is not among the {what} of the split"
-    # A split with canaries has more parts in its digest.
-    if not entry.about.target.canaries and entry.seed(seed).split != split.digest:
+    if entry.seed(seed).split != split.digest:
         return "the split's digest is not the one that this data and seed give"
+    if n := entry.about.target.canaries:
+        drawn = split_canaries(split, source.pairs(), source.identity, seed, n)
+        if entry.ids(seed, canaries=True) != (drawn.members, drawn.holdouts):
+            return "other canaries, or others of them members, than this data and seed give"
     return None
 
 

@@ -1,0 +1,44 @@
+"""A file of requests: what a board is made of, one line of `bench run` options each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import typer
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.request import Request
+
+OF_ALL = ("--store", "--workers", "--format", "--requests")
+"""Options that belong to the whole run."""
+
+
+def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> list[Request]:
+    """The requests of the file; `#` begins a remark. UsageError names file and line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--requests {path} cannot be read: {error}") from None
+    single = typer.Typer(add_completion=False)
+    single.command()(read)
+    command, found = typer.main.get_command(single), []
+    for number, line in enumerate(lines, 1):
+        try:
+            words = shlex.split(line, comments=True)
+            if strange := [word for word in words if word.partition("=")[0] in OF_ALL]:
+                raise UsageError(f"{strange[0]} belongs to the whole run, not to a line")
+            if words:
+                context = command.make_context("line", words)
+                found += read(**context.params | {"store": store}).requests
+        except (ValueError, UsageError, click.ClickException) as error:
+            said = error.format_message() if isinstance(error, click.ClickException) else error
+            raise UsageError(f"{path}:{number}: {said}") from None
+    if not found:
+        raise UsageError(f"--requests {path} holds no request")
+    return found
