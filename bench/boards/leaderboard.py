@@ -1,215 +1,197 @@
-"""Boards: defenses ranked by the worst attack on them, attacks by what they find on all targets.
+"""Pages of a board: from entries to Markdown that can be read without the docs.
 
-One board for each (data, base, recipe, augmentation), since only those rows compare. Rows of
-recipes that are not for boards, and of checkpoints before the end, stay out.
+One board for each (data, base, recipe, augmentation, canaries), since only those models compare. No
+figure is typed by hand: the same entries give the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
 
-import pandas as pd
-
-from bench.boards.frontier import COSTS, gains, undefended
-from bench.boards.rows import Figure, Row, collect, common_clip
-from bench.boards.summary import alignment_notes, overlap_notes
+from bench.boards import attacks, defenses
+from bench.boards.gates import told
+from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
-from bench.specs import STAGE_VERSIONS
+from bench.entries.entry import Entry
+from bench.stats.worst import Resamples, null_band
 
-SEEDS_OF_A_BOARD = 3
-COLUMNS = ["defense", "attack", "tpr", "TPR@1%FPR", "AUC", "auc", "ASR", "base AUC", "KID", "FD64",
-           "CLIPScore", "precision", "recall", "held-out loss", *COSTS, "seeds", "queries",
-           "usual"]  # fmt: skip
+USUAL = {"base_label": "mini-sd", "recipe": "mini", "augment": "default"}
+"""What a board's name leaves out."""
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Board:
-    """The rows of one comparable group, as a data frame in rank order."""
+class Page:
+    """One file of a board: a title, what was measured, and tables under headings."""
 
     name: str
     title: str
-    defenses: pd.DataFrame
-    attacks: pd.DataFrame
-    notes: tuple[str, ...]
+    notes: Sequence[str]
+    tables: Mapping[str, Sequence[Record]]
 
     def markdown(self) -> str:
-        """The page: what was measured first, then the two rankings."""
-        parts = [f"# {escape(self.title)}", *map(escape, self.notes)]
-        parts += ["## Defenses, best first", _table(self.defenses)]
-        parts += ["## Attacks, strongest first", _table(self.attacks)]
+        """The page; what entries say is escaped."""
+        parts = [f"# {escape(self.title)}", *(escape(note) for note in self.notes)]
+        for heading, records in self.tables.items():
+            parts += [f"## {escape(heading)}", _table(records)]
         return "\n\n".join(parts) + "\n"
 
 
-def render_boards(made: Sequence[Board], form: Format) -> str:
-    """The tables of all boards as one, for programs."""
+def pages(entries: Iterable[Entry]) -> list[Page]:
+    """Two pages for every board that these entries give, in the order of first appearance."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(_key(entry), []).append(entry)
+    names = [_name(group[0]) for group in groups.values()]
+    made = []
+    for name, group in zip(names, groups.values(), strict=True):
+        target = group[0].about.target
+        other = f"-{target.data_identity[:8]}-{target.base_identity[:8]}-{target.canaries}"
+        made += _pages(name + (other if names.count(name) > 1 else ""), group)
+    return made
+
+
+def render_pages(made: Sequence[Page], form: Format) -> str:
+    """All tables as one, for programs."""
     records = [
-        {"board": board.name, "table": table, **_words(record)}
-        for board in made
-        for table, frame in (("defenses", board.defenses), ("attacks", board.attacks))
-        for record in frame.to_dict("records")
+        {"page": page.name, "table": heading, **record}
+        for page in made
+        for heading, some in page.tables.items()
+        for record in some
     ]
     columns = list(dict.fromkeys(column for record in records for column in record))
-    notes = [f"{board.name}: {note}" for board in made for note in board.notes]
+    notes = [f"{page.name}: {note}" for page in made for note in page.notes]
     return render([{c: r.get(c) for c in columns} for r in records], form, notes)
 
 
-def _words(record: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in record.items()}
+def _key(entry: Entry) -> tuple[str, ...]:
+    target = entry.about.target
+    identities = (target.data_identity, target.base_identity)
+    recipe = str(sorted(target.recipe.items()))
+    return (*identities, recipe, target.augment, str(target.canaries), str(target.sampling))
 
 
-def _table(frame: pd.DataFrame) -> str:
-    cells = [[escape(str(value)) for value in line] for line in frame.itertuples(index=False)]
-    return markdown(list(frame.columns), cells)
-
-
-def boards(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Board]:
-    """The boards that a store's metrics records give, oldest first."""
-    rows = collect((r["spec"]["params"]["cell"], r["result"]) for _, r in records)
-    groups: dict[tuple[str, ...], dict[tuple[str, str], Row]] = {}
-    paths: dict[tuple[str, ...], dict[tuple[str, str, int], Row]] = {}
-    for row in rows:
-        card = row.card
-        current = card.get("stage_versions") == STAGE_VERSIONS
-        usual = current and card.get("shadow") == "disjoint" and card["recipe"]["board"]
-        if not usual or not row.figure("tpr"):
-            continue
-        key = (
-            card["data_label"], card["base_label"], card["recipe"]["name"], card["augment"],
-            card["data_identity"], card["base_identity"],
-        )  # fmt: skip
-        # A plugin that was edited since has a row of its own; it replaces the older one.
-        if card.get("at") is None:
-            groups.setdefault(key, {})[row.defense, row.attack] = row
-        if undefended(row):
-            paths.setdefault(key, {})[row.defense, row.attack, row.epoch] = row
-    names = [key[:4] for key in groups]
-    return [
-        _board(
-            key, list(group.values()), list(paths.get(key, {}).values()), names.count(key[:4]) > 1
-        )
-        for key, group in groups.items()
-    ]
-
-
-def _board(key: tuple[str, ...], rows: list[Row], path: list[Row], ambiguous: bool) -> Board:
-    data, base, recipe, augment, *identities = key
-    ranked = [row for row in rows if not row.failed]
-    clip = common_clip(rows)
-    records = [_figures(row, clip) | gains(row, path) for row in ranked]
-    frame = pd.DataFrame(records, columns=COLUMNS)
-    title = f"{data}: base {base}, recipe {recipe}, augmentation {augment}"
-    name = "-".join(_slug(part) for part in (data, base, recipe, augment))
-    if ambiguous:  # other content under the same label
-        name += "".join(f"-{identity[:8]}" for identity in identities)
-    return Board(name, title, _defenses(frame), _attacks(frame), _notes(rows))
+def _name(entry: Entry) -> str:
+    target = entry.about.target
+    told = {"base_label": target.base_label, "recipe": str(target.recipe["name"]),
+            "augment": target.augment}  # fmt: skip
+    parts = [target.data_label, *(told[k] for k, usual in USUAL.items() if told[k] != usual)]
+    return "-".join(map(_slug, parts))
 
 
 def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "-" for c in text).strip("-.").lower() or "x"
 
 
-def _figures(row: Row, clip: str | None) -> dict[str, Any]:
-    tpr = row.figure("tpr")
-    loss, kid = row.utility("held_out_loss"), row.utility("kid_effnet")
-    score, shares = row.clip_score(clip), {k: row.share(k) for k in ("precision", "recall")}
-    return {
-        "defense": row.defense,
-        "attack": row.attack,
-        "tpr": _value(tpr),
-        "TPR@1%FPR": _percent(tpr),
-        "AUC": _percent(row.figure("auc")),
-        "auc": _value(row.figure("auc")),
-        "ASR": _percent(row.figure("asr")),
-        "base AUC": _percent(row.figure("auc", "base_control")),
-        "KID": kid.text(1, 4) if kid else "",
-        "FD64": f"{row.mean('fd_effnet64'):.2f}",
-        "CLIPScore": score.text(1, 2) if score else "-",
-        **{k: "-" if share is None else f"{100 * share:.1f}" for k, share in shares.items()},
-        "held-out loss": loss.text(1, 4) if loss else "",
-        "seeds": len(row.results),
-        "queries": row.queries,
-        "usual": row.card["view"] == "original" and not row.adaptive,
+def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
+    draws = cache(Resamples.of)
+    standings = [standing(entry, draws(tuple(sizes(entry)))) for entry in entries]
+    standings.sort(key=lambda one: one.entry.name)
+    widest = max((sizes(entry) for entry in entries), key=len)
+    target = entries[0].about.target
+    what = f"{target.data_label} (base {target.base_label}, recipe {target.recipe['name']}, "
+    what += f"augmentation {target.augment})"
+    measured = _measured(standings, widest)
+    ranked = defenses.ranked(standings, widest)
+    tables = {
+        "Defenses": ranked,
+        "The undefended frontier": defenses.frontier_points(standings),
+        "Gates of the splits": _gates(standings),
     }
-
-
-def _percent(figure: Figure | None) -> str:
-    return figure.text(100, 1) if figure else ""
-
-
-def _value(figure: Figure | None) -> float:
-    return figure.estimate.value if figure else float("nan")
-
-
-def _defenses(frame: pd.DataFrame) -> pd.DataFrame:
-    """One line a defense: its worst attack by TPR@1%FPR, then AUC; the least exposed first."""
-    worst = frame.sort_values(["tpr", "auc"], ascending=False).drop_duplicates("defense")
-    counts = frame.groupby("defense").size()
-    worst = worst.sort_values(["tpr", "auc"]).assign(attacks=lambda f: f.defense.map(counts))
-    shown = ["defense", "TPR@1%FPR", "AUC", "ASR", "base AUC", "attack", "attacks", "KID", "FD64",
-             "CLIPScore", "precision", "recall", "held-out loss", *COSTS, "seeds"]  # fmt: skip
-    return _ranked(worst[shown].rename(columns={"attack": "worst attack"}))
-
-
-def _attacks(frame: pd.DataFrame) -> pd.DataFrame:
-    """One line an attack: mean over the defenses that every attack was run on.
-
-    With the pictures' own captions: attackers who know the defense, or no caption, are run on some
-    only, and stand in the table of defenses.
-    """
-    frame = frame[frame.usual.astype(bool)]
-    defenses = frame.groupby("defense").attack.nunique()
-    common = defenses[defenses == frame.attack.nunique()].index
-    shared = frame[frame.defense.isin(common)]
-    means = shared.groupby("attack").agg(tpr=("tpr", "mean"), auc=("auc", "mean"),
-                                         queries=("queries", "first"))  # fmt: skip
-    means = means.sort_values(["tpr", "auc"], ascending=False).reset_index()
-    return _ranked(
-        pd.DataFrame(
-            {
-                "attack": means.attack,
-                "mean TPR@1%FPR": [f"{100 * x:.1f}" for x in means.tpr],
-                "mean AUC": [f"{100 * x:.1f}" for x in means.auc],
-                "queries": means.queries,
-                "targets": len(common),
-            }
-        )
+    board = Page(
+        f"{name}-defenses",
+        f"Defenses against membership inference on {what}",
+        [*measured, *_defense_notes()],
+        {heading: records for heading, records in tables.items() if records},
     )
+    found = attacks.ranked(standings)
+    if not found:
+        return [board]
+    notes = [*measured, *_attack_notes(standings)]
+    title = f"Membership inference attacks on {what}"
+    return [board, Page(f"{name}-attacks", title, notes, {"Attacks": found})]
 
 
-def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.reset_index(drop=True)
-    frame.insert(0, "rank", range(1, len(frame) + 1))
-    return frame
-
-
-def _notes(rows: list[Row]) -> tuple[str, ...]:
-    first = rows[0]
-    members, holdouts = first.n
-    utility = next(iter(first.results.values()))["utility"]
-    few = min(len(row.results) for row in rows)
-    notes = [
-        f"Percentages; 95 % intervals within seeds; n = {members} members + {holdouts} hold-outs a "
-        "seed. Chance: AUC 50, ASR 50, TPR@1%FPR "
-        f"{100 * next(iter(first.results.values()))['attack']['tpr_null']:.2f}.",
-        "A defense stands by the worst of the attacks run on it (column `attacks`: how many). Rows "
-        "whose intervals overlap are not told apart by this board.",
+def _measured(standings: Sequence[Standing], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    first, about = standings[0], standings[0].entry.about
+    utility, members = first.entry.utility(first.entry.seeds[0]), about.target.canaries // 2
+    band = null_band(pairs)
+    devices = dict.fromkeys(
+        str(seed.made.get("device", "unknown"))
+        for one in standings
+        for seed in one.entry.about.seeds
+    )
+    canaries = (
+        f" Every target was also trained on {members} mislabelled pairs (canaries); {members} "
+        "others were not trained on."
+        if members
+        else ""
+    )
+    few = min(len(one.entry.seeds) for one in standings) < SEEDS_OF_A_BOARD
+    return [
+        f"Measured on {len(pairs)} trainings (seeds) of each model, each with {pairs[0][0]} "
+        f"members and {pairs[0][1]} hold-outs of its own split, by version "
+        f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
+        "Percentages with 95 % intervals.",
+        "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused. Chance is "
+        f"{100 * band.value:.1f}; what knows nothing stays at or below {100 * band.high:.1f} in 39 "
+        "of 40 rows, and is then shown as `≤ chance`. AUC: 50 is chance.",
         f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
-        f"against real: KID {utility['kid_effnet_floor']['value']:.4f}, "
-        f"FD64 {utility['fd_effnet64_floor']:.2f}.",
-        "`equal loss`, `equal KID`: points of AUC that undefended training, stopped earlier or "
-        "slower, leaks more at the same utility under the same attack. At 0 or below: stop earlier "
-        "instead.",
-        *alignment_notes(rows),
-        *overlap_notes(rows),
-        *(
-            f"Not ranked: {row.defense} under {row.attack}, gate failed: {'; '.join(row.failed)}."
-            for row in rows
-            if row.failed
-        ),
+        f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
+        f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
+        *(["Provisional: some models have fewer than three seeds."] if few else []),
     ]
-    if few < SEEDS_OF_A_BOARD:
-        notes.append(f"Provisional: some rows have fewer than {SEEDS_OF_A_BOARD} seeds.")
-    return tuple(notes)
+
+
+def _defense_notes() -> list[str]:
+    return [
+        "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
+        "the pairs, measured on the other, both ways, and chosen anew in every replicate of the "
+        "interval (seeds, then pairs).",
+        "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
+        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead. "
+        "It orders the board; models that a paired 99 % interval cannot separate share a rank. "
+        "`tier`: A is beaten by no other in both leak and KID.",
+        "`canary TPR`: share of the mislabelled members above every mislabelled hold-out, under "
+        "the attack found worst on the other pairs. `seed SD`: how far trainings differ.",
+    ]
+
+
+def _attack_notes(standings: Sequence[Standing]) -> list[str]:
+    known = {one.label for one in standings if one.at_end}
+    present = [label for label in attacks.TARGETS if label in known]
+    lacking = [label for label in attacks.TARGETS if label not in known]
+    return [
+        f"Mean over the same targets for every attack: {', '.join(present)}"
+        + (f" (not measured: {', '.join(lacking)})" if lacking else "")
+        + ". Attacks that a paired 99 % interval cannot separate share a rank. `queries`: U-Net "
+        "rows a pair on the target, and on the attacker's own reference. `power-query front`: no "
+        "other finds more for as few.",
+    ]
+
+
+def _gates(standings: Sequence[Standing]) -> list[Record]:
+    """Verdicts on the splits that all models share."""
+    found: dict[str, Record] = {}
+    for one in standings:
+        for seed in one.entry.about.seeds:
+            for gate in seed.gates:
+                figures = (gate.model_extra or {}).get("figures", {})
+                line = {
+                    "seed": seed.seed,
+                    "gate": gate.name,
+                    "passed": "yes" if gate.passed else "NO",
+                    "figure": told(gate.name, figures).partition(": ")[2],
+                }
+                found.setdefault(str(line), line)
+    return sorted(found.values(), key=lambda line: (line["seed"], line["gate"]))
+
+
+def _table(records: Sequence[Record]) -> str:
+    columns = list(records[0])
+    cells = [[escape(str(record.get(column, ""))) for column in columns] for record in records]
+    return markdown(columns, cells)

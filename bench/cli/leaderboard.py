@@ -1,44 +1,92 @@
-"""`bench leaderboard`: ranked Markdown from what the store holds."""
+"""`bench leaderboard`: ranked Markdown from entries, or from what the store holds."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import options as o
-from bench.errors import UsageError
+from bench.errors import UsageError, ValidationError
+
+if TYPE_CHECKING:
+    from bench.boards.leaderboard import Page
 
 
 def leaderboard(
+    entries: Annotated[Path, typer.Option(help="Folder of entries.")] = Path(
+        "leaderboards/entries"
+    ),
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="Rank the finished runs of the store instead.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the Markdown files.")] = Path(
         "leaderboards"
     ),
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 3 with a diff where a page is not so."),
+    ] = False,
     store: o.StoreDir = None,
     form: o.Form = "md",
 ) -> None:
-    """Rank the defenses and attacks of the store; writes one Markdown file a data set.
+    """Rank the defenses and attacks of entries; writes two Markdown files a board.
 
     With --format table, json or csv the boards go to stdout and nothing is written.
     """
-    from bench.boards.leaderboard import boards, render_boards
+    from bench.boards.leaderboard import pages, render_pages
+    from bench.entries.gather import all_entries, of_store
     from bench.store import Store, default_root, full_disk_is_told, make_folder, write_atomic
 
     shape = o.form(form)
-    place = Store((store or default_root()).expanduser().resolve())
-    made = boards(place.records("metrics"))
-    if not made:
+    if from_store:
+        place = Store((store or default_root()).expanduser().resolve())
+        found = of_store(place, partial(print, file=sys.stderr))
+    else:
+        found = all_entries(entries)
+    if not found:
         raise UsageError(
-            f"no rows to rank in {place.root}; `bench run` makes them (not --preset quick)"
+            "no rows to rank: `bench run` makes them (not --preset quick), `bench submit RUN` "
+            "makes entries of them, and --from-store ranks the runs of the store"
         )
-    if shape != "md":
-        print(render_boards(made, shape))
-        return
-    for board in made:
-        with full_disk_is_told(out):
-            page = make_folder(out, "--out") / f"{board.name}.md"
-            write_atomic(page, board.markdown().encode())
-        print(page, file=sys.stderr)
-        print(board.markdown())
+    made = pages(found)
+    if check:
+        _check(made, out)
+    elif shape != "md":
+        print(render_pages(made, shape))
+    else:
+        for page in made:
+            with full_disk_is_told(out):
+                path = make_folder(out, "--out") / f"{page.name}.md"
+                write_atomic(path, page.markdown().encode())
+            print(path, file=sys.stderr)
+            print(page.markdown())
+
+
+def _check(made: Sequence[Page], out: Path) -> None:
+    """ValidationError with a diff unless the pages are what the entries give."""
+    from difflib import unified_diff
+
+    wrong = []
+    for page in made:
+        path = out / f"{page.name}.md"
+        try:
+            committed = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            wrong.append(str(path))
+            print(f"{path}: missing or unreadable")
+            continue
+        if committed != page.markdown():
+            wrong.append(str(path))
+            lines = committed.splitlines(), page.markdown().splitlines()
+            print(*unified_diff(*lines, str(path), "from the entries", lineterm=""), sep="\n")
+    if wrong:
+        raise ValidationError(
+            f"{', '.join(wrong)}: not what the entries give; write them anew with `bench "
+            "leaderboard`"
+        )
+    print(f"{len(made)} pages are what their entries give", file=sys.stderr)

@@ -58,6 +58,14 @@ class Model:
 
 def models(store: Store, runs: Iterable[Run], *, partial: bool = False) -> list[Model]:
     """The models of these runs, in order; ValidationError for what no entry can be made of."""
+    found = gathered(store, runs)
+    for model in found:
+        _check(model, partial)
+    return found
+
+
+def gathered(store: Store, runs: Iterable[Run]) -> list[Model]:
+    """The models of these runs with whatever was run on them; ValidationError where unfinished."""
     found: dict[str, Model] = {}
     for run in runs:
         done = run.finished(store)
@@ -69,8 +77,6 @@ def models(store: Store, runs: Iterable[Run], *, partial: bool = False) -> list[
         plugins = _plugins(run)
         for key in run.metrics:
             _add(found, _measured(store, run, key), run, plugins)
-    for model in found.values():
-        _check(model, partial)
     return list(found.values())
 
 

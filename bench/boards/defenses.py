@@ -1,0 +1,155 @@
+"""The board of defenses: by how much each leaks less than undefended training as good as it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.boards.rows import Figure
+from bench.boards.standing import Standing
+from bench.stats.ranks import frontier_gains, lower_frontier, shared_ranks, tiers
+from bench.stats.worst import null_band
+
+FEWEST_POINTS = 3
+"""Undefended models that make a frontier."""
+LEAK_MARGIN = 0.01
+COST_MARGIN = 0.005
+"""TPR and KID by which a model may be worse in one and still dominate by the other."""
+CLIP_MARGIN = 1.0
+TIERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+Record = dict[str, Any]
+
+
+def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> list[Record]:
+    """Rows in rank order; those that failed a gate last, without a rank."""
+    able = [one for one in standings if not one.failed and one.at_end]
+    points = [one for one in standings if one.undefended and not one.failed]
+    band, draws = null_band(sizes), len(standings[0].worst.draws)
+    leaks = np.array([one.worst.draws for one in able]).reshape(len(able), draws)
+    costs = np.array([one.cost_draws(draws) for one in able]).reshape(len(able), draws)
+    framed = len(points) >= FEWEST_POINTS
+    gains = _gains(points, costs, leaks) if framed else -leaks
+    seen = _observed(points, able) if framed else [None for _ in able]
+    places = shared_ranks(gains) if able else []
+    layers = tiers(leaks, costs, LEAK_MARGIN, COST_MARGIN) if able else []
+    usual = next((one for one in able if one.label == "none"), None)
+    records = [
+        {
+            "rank": str(place),
+            "tier": TIERS[min(layer, len(TIERS)) - 1],
+            **_row(one, band.high, len(sizes)),
+            "frontier gain": "" if value is None else _signed(value, gain),
+            "remarks": _remarks(one, usual),
+            "_order": (place, -(value or 0.0), one.worst.value, one.entry.name),
+        }
+        for one, place, layer, gain, value in zip(able, places, layers, gains, seen, strict=True)
+    ]
+    records.sort(key=lambda record: record.pop("_order"))
+    greyed = [
+        {
+            "rank": "-",
+            "tier": "-",
+            **_row(one, band.high, len(sizes)),
+            "frontier gain": "",
+            "remarks": "not ranked: " + "; ".join(one.failed),
+        }
+        for one in standings
+        if one.failed and one.at_end
+    ]
+    return records + greyed
+
+
+def frontier_points(standings: Sequence[Standing]) -> list[Record]:
+    """The undefended models, the best utility first, and which of them make the frontier."""
+    points = [one for one in standings if one.undefended and not one.failed]
+    places = [(one.cost().value, one.worst.value) for one in points]
+    kept = {
+        (float(cost), float(leak))
+        for cost, leak in zip(*lower_frontier(*np.array(places).T), strict=True)
+    } if points else set()  # fmt: skip
+    return [
+        {
+            "undefended model": one.label,
+            "epoch": one.epoch,
+            "TPR@1%FPR": _percent(one),
+            "worst attack": one.worst_attacks,
+            "KID": _text(one.utility("kid_effnet"), 1, 4),
+            "held-out loss": _text(one.utility("held_out_loss"), 1, 4),
+            "on the frontier": "yes" if place in kept else "no",
+        }
+        for place, one in sorted(zip(places, points, strict=True), key=lambda pair: pair[0])
+    ]
+
+
+def _gains(points: Sequence[Standing], costs: Any, leaks: Any) -> Any:
+    draws = costs.shape[1]
+    there = np.stack([one.cost_draws(draws) for one in points])
+    return frontier_gains(there, np.stack([one.worst.draws for one in points]), costs, leaks)
+
+
+def _observed(points: Sequence[Standing], able: Sequence[Standing]) -> list[float]:
+    def column(found: Sequence[Standing], leak: bool) -> Any:
+        return np.array([[one.worst.value if leak else one.cost().value] for one in found])
+
+    gains = frontier_gains(*(column(f, leak) for f in (points, able) for leak in (False, True)))
+    return [float(gain) for gain in gains[:, 0]]
+
+
+def _row(one: Standing, chance: float, seeds: int) -> Record:
+    canary = one.canary()
+    return {
+        "defense": one.label,
+        "TPR@1%FPR": _percent(one) if one.worst.value > chance else "≤ chance",
+        "worst attack": one.worst_attacks,
+        "attackers": len(one.sound),
+        "AUC": f"{100 * one.worst.auc:.1f}",
+        "canary TPR": "-" if canary is None else _interval(canary, 100, 0),
+        "KID": _text(one.utility("kid_effnet"), 1, 4),
+        "FD64": f"{one.rows[0].mean('fd_effnet64'):.2f}",
+        "CLIPScore": _text(one.utility("clip_score"), 1, 2),
+        "held-out loss": _text(one.utility("held_out_loss"), 1, 4),
+        "seeds": f"{len(one.entry.seeds)}" if len(one.entry.seeds) == seeds else "other",
+        "seed SD": f"{100 * _spread(one):.1f}",
+    }
+
+
+def _spread(one: Standing) -> float:
+    """SD between seeds of the TPR@1%FPR of the attack found worst on the first half."""
+    figure = one.rows[one.entry.attackers.index(one.sound[one.worst.chosen[0]])].figure("tpr")
+    return (figure and figure.seed_sd) or 0.0
+
+
+def _remarks(one: Standing, usual: Standing | None) -> str:
+    """What a reader must know of this row beside its figures."""
+    told = []
+    own, due = one.utility("clip_score"), usual and usual.utility("clip_score")
+    if own and due and own.estimate.value < due.estimate.value - CLIP_MARGIN:
+        told.append(f"CLIPScore more than {CLIP_MARGIN:.0f} below no defense")
+    left = len(one.entry.attackers) - len(one.sound)
+    if left:
+        told.append(f"{left} attackers left out: their own gate failed")
+    if one.entry.about.provisional:
+        told.append("provisional: fewer seeds")
+    if not any(row.adaptive for row in one.rows) and not one.undefended:
+        told.append("no attacker who knows the defense")
+    return "; ".join(told)
+
+
+def _percent(one: Standing) -> str:
+    return _interval(one.worst.estimate(), 100, 1)
+
+
+def _interval(estimate: Any, scale: float, digits: int) -> str:
+    value, low, high = (f"{scale * x:.{digits}f}" for x in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def _signed(value: float, draws: Any) -> str:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return f"{100 * value:+.1f} [{100 * min(low, value):+.1f}, {100 * max(high, value):+.1f}]"
+
+
+def _text(figure: Figure | None, scale: float, digits: int) -> str:
+    return figure.text(scale, digits) if figure else "-"

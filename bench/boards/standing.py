@@ -1,0 +1,116 @@
+"""Where an attacked model stands: its worst attack, its utility, its canaries, what it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.boards.rows import Figure, Row, collect
+from bench.entries.entry import Entry
+from bench.stats.estimate import Estimate, mean_over_seeds
+from bench.stats.intervals import tpr_interval
+from bench.stats.worst import FPR, Resamples, SeedScores, Worst, worst_case
+
+UNDEFENDED = frozenset({"none", "learning_rate"})
+SEEDS_OF_A_BOARD = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One entry on a board, with replicates shared by the whole board."""
+
+    entry: Entry
+    rows: Sequence[Row]
+    """One an attacker, in the order of the entry's attackers."""
+    worst: Worst
+    sound: tuple[str, ...]
+    """The attackers whose own gates passed: those that count."""
+
+    @property
+    def label(self) -> str:
+        return self.entry.about.target.defense.label
+
+    @property
+    def epoch(self) -> int:
+        return self.rows[0].epoch
+
+    @property
+    def at_end(self) -> bool:
+        return self.entry.about.target.at is None
+
+    @property
+    def undefended(self) -> bool:
+        """Whether it is a point of the frontier: no defense, at any checkpoint and rate."""
+        return {part.name for part in self.entry.about.target.defense.parts} <= UNDEFENDED
+
+    @property
+    def worst_attacks(self) -> str:
+        """The attack that was worst on the first half, and on the second if that was another."""
+        return " / ".join(dict.fromkeys(self.sound[i] for i in self.worst.chosen))
+
+    @cached_property
+    def failed(self) -> list[str]:
+        """Why it may not be ranked: gates of its splits, failed whoever attacks."""
+        common = [set(row.failed) for row in self.rows]
+        shared = set.intersection(*common)
+        return [line for line in self.rows[0].failed if line in shared]
+
+    def utility(self, name: str) -> Figure | None:
+        return self.rows[0].utility(name)
+
+    def cost(self) -> Estimate:
+        """KID, lower is better."""
+        figure = self.utility("kid_effnet")
+        if figure is None:
+            raise ValueError(f"entry {self.entry.name} has no KID")
+        return figure.estimate
+
+    def cost_draws(self, replicates: int) -> np.ndarray:
+        """KID with its own error, normal, (B,); errors of two models are taken as independent.
+
+        Prompts, start noise and reference are shared, so that differences are known better than
+        that: intervals of gains come out too wide rather than too narrow.
+        """
+        estimate = self.cost()
+        spread = (estimate.high - estimate.low) / (2 * 1.96)
+        # By the model: another entry's draws stay what they are.
+        rng = np.random.default_rng(int(self.entry.model[:12], 16))
+        return estimate.value + spread * rng.standard_normal(replicates)
+
+    def canary(self) -> Estimate | None:
+        """TPR on the canaries of the attack found worst on the first half of the pairs.
+
+        So few canaries are hold-outs that none of them may be accused. No canary had a say in which
+        attack it is.
+        """
+        if not self.entry.about.target.canaries:
+            return None
+        attacker = self.sound[self.worst.chosen[0]]
+        found = [
+            tpr_interval(*self.entry.canaries(attacker, seed), FPR) for seed in self.entry.seeds
+        ]
+        return mean_over_seeds(found).estimate
+
+
+def standing(entry: Entry, resamples: Resamples) -> Standing:
+    """The worst case over all attackers of the entry whose own gates passed."""
+    rows = collect(entry.results())
+    common = set.intersection(*(set(row.failed) for row in rows))
+    sound = tuple(
+        label for label, row in zip(entry.attackers, rows, strict=True) if set(row.failed) <= common
+    )
+    # Where every attacker fails for itself none is left out: the row is greyed for it.
+    counted = sound or tuple(entry.attackers)
+    scores = []
+    for seed in entry.seeds:
+        sides = [entry.scores(attacker, seed) for attacker in counted]
+        scores.append(SeedScores(*(np.stack(side) for side in zip(*sides, strict=True))))
+    return Standing(entry, rows, worst_case(scores, resamples), counted)
+
+
+def sizes(entry: Entry) -> list[tuple[int, int]]:
+    """Members and hold-outs of every seed."""
+    return [(len(members), len(holdouts)) for members, holdouts in map(entry.ids, entry.seeds)]

@@ -1,0 +1,120 @@
+"""Ranks that stay where they are when others come: absolute figures, compared pair by pair.
+
+Everywhere the first axis is the models and the second the replicates of one shared resampling, so
+that differences are paired. Nothing is normalised by who else competes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.stats._check import FloatArray
+
+PAIRWISE = 0.01
+"""Two models are told apart where the 99 % interval of their paired difference leaves out 0. Fixed:
+a correction for the number of comparisons would move ranks whenever a model is added."""
+SURE = 0.975
+
+
+def lower_frontier(costs: FloatArray, leaks: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The points (F,) that no other beats in both, by rising cost and falling leak."""
+    order = np.lexsort((leaks, costs))
+    best = np.minimum.accumulate(leaks[order])
+    kept = np.append(True, best[1:] < best[:-1])
+    return costs[order][kept], leaks[order][kept]
+
+
+def leak_at(costs: FloatArray, leaks: FloatArray, at: FloatArray) -> FloatArray:
+    """Leak of undefended training at the utilities `at`: between frontier points on a line.
+
+    Beyond its ends the leak of the end: a model better than all undefended ones is held against the
+    best of these, which leaks most.
+    """
+    kept = lower_frontier(costs, leaks)
+    found: FloatArray = np.interp(at, *kept)
+    return found
+
+
+def frontier_gains(
+    costs: FloatArray, leaks: FloatArray, own_costs: FloatArray, own_leaks: FloatArray
+) -> FloatArray:
+    """Leak of the undefended frontier at each model's own cost, minus its leak; (R, B).
+
+    `costs` and `leaks` (F, B) are those of the undefended points, the others (R, B) of the models.
+    """
+    there = [leak_at(costs[:, b], leaks[:, b], own_costs[:, b]) for b in range(own_costs.shape[1])]
+    gains: FloatArray = np.stack(there, axis=1) - own_leaks
+    return gains
+
+
+def shared_ranks(draws: FloatArray, alpha: float = PAIRWISE) -> list[int]:
+    """1 + the number of models that are surely better (higher), from replicates (R, B).
+
+    Models that the pairwise intervals cannot separate share the rank; one that enters moves only
+    those that it surely beats.
+    """
+    ranks = []
+    for own in draws:
+        low = np.quantile(draws - own, alpha / 2, axis=1)
+        ranks.append(1 + int(np.count_nonzero(low > 0)))
+    return ranks
+
+
+def tiers(
+    leaks: FloatArray, costs: FloatArray, leak_margin: float, cost_margin: float
+) -> list[int]:
+    """Layers of non-dominated models, 1 the best, from replicates (R, B) of two figures.
+
+    a dominates b where it is surely better in one (in 97.5 % of replicates) and in the other not
+    worse by more than the margin in the mean.
+    """
+    over = [
+        [
+            _dominates(leaks[a], costs[a], leaks[b], costs[b], leak_margin, cost_margin)
+            for b in range(len(leaks))
+        ]
+        for a in range(len(leaks))
+    ]
+    return _layers(over)
+
+
+def _dominates(
+    leak: FloatArray,
+    cost: FloatArray,
+    other_leak: FloatArray,
+    other_cost: FloatArray,
+    leak_margin: float,
+    cost_margin: float,
+) -> bool:
+    less_leak = np.mean(leak < other_leak) >= SURE
+    less_cost = np.mean(cost < other_cost) >= SURE
+    no_worse_leak = leak.mean() - other_leak.mean() <= leak_margin
+    no_worse_cost = cost.mean() - other_cost.mean() <= cost_margin
+    return bool((less_leak and no_worse_cost) or (less_cost and no_worse_leak))
+
+
+def _layers(over: Sequence[Sequence[bool]]) -> list[int]:
+    """Layer of each: those dominated by nobody that is left, then without them, and so on."""
+    layer = [0] * len(over)
+    number = 0
+    while 0 in layer:
+        number += 1
+        left = [i for i, found in enumerate(layer) if not found]
+        free = [b for b in left if not any(over[a][b] for a in left if a != b)]
+        # Margins make dominance no strict order; a circle is one layer.
+        for i in free or left:
+            layer[i] = number
+    return layer
+
+
+def pareto(power: Sequence[float], price: Sequence[float]) -> list[bool]:
+    """Whether no other is at least as strong for at most the price, and better in one of them."""
+    return [
+        not any(
+            p >= power[i] and q <= price[i] and (p > power[i] or q < price[i])
+            for p, q in zip(power, price, strict=True)
+        )
+        for i in range(len(power))
+    ]
