@@ -6,7 +6,7 @@ split by subject, one by a milder tilt, and one with near-duplicates planted acr
 
     OMP_NUM_THREADS=1 python tools/simulate_gates.py [--features effnet.npy] [--splits 200]
 
-About 5 minutes on one core, and 2 for the picture features, kept in the file if one is named.
+About 9 minutes on one core, and 2 to 4 for the picture features, kept in the file if one is named.
 """
 
 from __future__ import annotations
