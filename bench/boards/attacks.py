@@ -49,7 +49,7 @@ def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> l
         front = pareto([one.tpr for one in found], asked)
         places = shared_ranks(np.stack([one.draws for one in found]))
         some = [
-            _record(label, place, known[label], one, best, len(on))
+            _record(label, place, known[label], one, best, on)
             for label, place, one, best in zip(labels, places, found, front, strict=True)
         ]
         order = sorted(range(len(some)), key=lambda i: (places[i], -found[i].tpr))
@@ -57,8 +57,12 @@ def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> l
     return records
 
 
-def _record(label: str, place: int, known: Any, one: Found, best: bool, targets: int) -> Record:
+def _record(
+    label: str, place: int, known: Any, one: Found, best: bool, on: Sequence[Standing]
+) -> Record:
     low, high = np.quantile(one.draws, [0.025, 0.975])
+    row = on[0].rows[on[0].entry.attackers.index(label)].figure("auc", "base_control")
+    control = row.text(100, 1) if row else "-"
     own = f" + {known.reference_queries} own" if known.reference_queries else ""
     return {
         "rank": str(place),
@@ -66,9 +70,10 @@ def _record(label: str, place: int, known: Any, one: Found, best: bool, targets:
         "access": known.access,
         "mean TPR@1%FPR": f"{100 * one.tpr:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
         "mean AUC": f"{100 * one.auc:.1f}",
+        "base AUC": control,
         "queries": f"{known.queries}{own}",
         "power-query front": "yes" if best else "no",
-        "targets": targets,
+        "targets": len(on),
     }
 
 

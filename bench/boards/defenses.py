@@ -30,8 +30,9 @@ def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> l
     leaks = np.array([one.worst.draws for one in able]).reshape(len(able), draws)
     costs = np.array([one.cost_draws(draws) for one in able]).reshape(len(able), draws)
     framed = len(points) >= FEWEST_POINTS
-    gains = _gains(points, costs, leaks) if framed else -leaks
-    seen = _observed(points, able) if framed else [None for _ in able]
+    gains = _gains(points, costs, leaks, "draws") if framed else -leaks
+    areas = np.array([one.worst.auc_draws for one in able]).reshape(len(able), draws)
+    easier = _gains(points, costs, areas, "auc_draws") if framed else gains
     places = shared_ranks(gains) if able else []
     layers = tiers(leaks, costs, LEAK_MARGIN, COST_MARGIN) if able else []
     usual = next((one for one in able if one.label == "none"), None)
@@ -40,11 +41,19 @@ def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> l
             "rank": str(place),
             "tier": TIERS[min(layer, len(TIERS)) - 1],
             **_row(one, band.high, len(sizes)),
-            "frontier gain": "" if value is None else _signed(value, gain),
+            "frontier gain": _signed(*gain) if framed else "",
+            "AUC gain": _signed(*milder) if framed else "",
             "remarks": _remarks(one, usual),
-            "_order": (place, -(value or 0.0), one.worst.value, one.entry.name),
+            "_order": (place, -gain[0], one.worst.value, one.entry.name),
         }
-        for one, place, layer, gain, value in zip(able, places, layers, gains, seen, strict=True)
+        for one, place, layer, gain, milder in zip(
+            able,
+            places,
+            layers,
+            zip(_observed(points, able, "value"), gains, strict=True),
+            zip(_observed(points, able, "auc"), easier, strict=True),
+            strict=True,
+        )
     ]
     records.sort(key=lambda record: record.pop("_order"))
     greyed = [
@@ -53,6 +62,7 @@ def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> l
             "tier": "-",
             **_row(one, band.high, len(sizes)),
             "frontier gain": "",
+            "AUC gain": "",
             "remarks": "not ranked: " + "; ".join(one.failed),
         }
         for one in standings
@@ -83,17 +93,20 @@ def frontier_points(standings: Sequence[Standing]) -> list[Record]:
     ]
 
 
-def _gains(points: Sequence[Standing], costs: Any, leaks: Any) -> Any:
-    draws = costs.shape[1]
-    there = np.stack([one.cost_draws(draws) for one in points])
-    return frontier_gains(there, np.stack([one.worst.draws for one in points]), costs, leaks)
+def _gains(points: Sequence[Standing], costs: Any, leaks: Any, what: str) -> Any:
+    """Replicates of the gain (R, B), the frontier's own errors included."""
+    there = np.stack([one.cost_draws(costs.shape[1]) for one in points])
+    leaking = np.stack([getattr(one.worst, what) for one in points])
+    return frontier_gains(there, leaking, costs, leaks)
 
 
-def _observed(points: Sequence[Standing], able: Sequence[Standing]) -> list[float]:
-    def column(found: Sequence[Standing], leak: bool) -> Any:
-        return np.array([[one.worst.value if leak else one.cost().value] for one in found])
-
-    gains = frontier_gains(*(column(f, leak) for f in (points, able) for leak in (False, True)))
+def _observed(points: Sequence[Standing], able: Sequence[Standing], what: str) -> list[float]:
+    """The gain as measured; 0 where there is no frontier to hold a model against."""
+    if len(points) < FEWEST_POINTS:
+        return [0.0 for _ in able]
+    costs, own_costs = ([[one.cost().value] for one in found] for found in (points, able))
+    leaks, own = ([[getattr(one.worst, what)] for one in found] for found in (points, able))
+    gains = frontier_gains(*map(np.array, (costs, leaks, own_costs, own)))
     return [float(gain) for gain in gains[:, 0]]
 
 
@@ -104,7 +117,7 @@ def _row(one: Standing, chance: float, seeds: int) -> Record:
         "TPR@1%FPR": _percent(one) if one.worst.value > chance else "≤ chance",
         "worst attack": one.worst_attacks,
         "attackers": len(one.sound),
-        "AUC": f"{100 * one.worst.auc:.1f}",
+        "AUC": _interval(_around(one.worst.auc, one.worst.auc_draws), 100, 1),
         "canary TPR": "-" if canary is None else _interval(canary, 100, 0),
         "KID": _text(one.utility("kid_effnet"), 1, 4),
         "FD64": f"{one.rows[0].mean('fd_effnet64'):.2f}",
@@ -137,6 +150,11 @@ def _remarks(one: Standing, usual: Standing | None) -> str:
     return "; ".join(told)
 
 
+def _around(value: float, draws: Any) -> tuple[float, float, float]:
+    low, high = (float(end) for end in np.quantile(draws, [0.025, 0.975]))
+    return value, min(value, low), max(value, high)
+
+
 def _percent(one: Standing) -> str:
     return _interval(one.worst.estimate(), 100, 1)
 
@@ -147,8 +165,8 @@ def _interval(estimate: Any, scale: float, digits: int) -> str:
 
 
 def _signed(value: float, draws: Any) -> str:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return f"{100 * value:+.1f} [{100 * min(low, value):+.1f}, {100 * max(high, value):+.1f}]"
+    _, low, high = _around(value, draws)
+    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def _text(figure: Figure | None, scale: float, digits: int) -> str:

@@ -35,9 +35,9 @@ class Page:
 
     def markdown(self) -> str:
         """The page; what entries say is escaped."""
-        parts = [f"# {escape(self.title)}", *(escape(note) for note in self.notes)]
+        parts = [f"# {_safe(self.title)}", *map(_safe, self.notes)]
         for heading, records in self.tables.items():
-            parts += [f"## {escape(heading)}", _table(records)]
+            parts += [f"## {_safe(heading)}", _table(records)]
         return "\n\n".join(parts) + "\n"
 
 
@@ -155,7 +155,9 @@ def _defense_notes() -> list[str]:
         "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
         "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead. "
         "It orders the board; models that a paired 99 % interval cannot separate share a rank. "
-        "`tier`: A is beaten by no other in both leak and KID.",
+        "`AUC gain`: the same in points of AUC, which 500 pairs tell far better than TPR@1%FPR; it "
+        "averages over pairs that are easy and hard to find, and orders nothing. `tier`: A is "
+        "beaten by no other in both leak and KID.",
         "`canary TPR`: share of the mislabelled members above every mislabelled hold-out, under "
         "the attack found worst on the other pairs. `seed SD`: how far trainings differ.",
     ]
@@ -191,7 +193,12 @@ def _gates(standings: Sequence[Standing]) -> list[Record]:
     return sorted(found.values(), key=lambda line: (line["seed"], line["gate"]))
 
 
+def _safe(text: str) -> str:
+    """Quotes as they are: no attribute is ever written."""
+    return escape(text, quote=False)
+
+
 def _table(records: Sequence[Record]) -> str:
     columns = list(records[0])
-    cells = [[escape(str(record.get(column, ""))) for column in columns] for record in records]
+    cells = [[_safe(str(record.get(column, ""))) for column in columns] for record in records]
     return markdown(columns, cells)

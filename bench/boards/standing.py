@@ -53,10 +53,18 @@ class Standing:
 
     @cached_property
     def failed(self) -> list[str]:
-        """Why it may not be ranked: gates of its splits, failed whoever attacks."""
-        common = [set(row.failed) for row in self.rows]
-        shared = set.intersection(*common)
-        return [line for line in self.rows[0].failed if line in shared]
+        """Why it may not be ranked: gates of its splits, or that no attacker passed its own."""
+        lines = list(dict.fromkeys(line for row in self.rows for line in row.failed))
+        return lines if self.none_sound else [line for line in lines if line in self.common]
+
+    @cached_property
+    def common(self) -> set[str]:
+        """Failures of the splits: those whoever attacks."""
+        return set.intersection(*(set(row.failed) for row in self.rows))
+
+    @cached_property
+    def none_sound(self) -> bool:
+        return all(set(row.failed) - self.common for row in self.rows)
 
     def utility(self, name: str) -> Figure | None:
         return self.rows[0].utility(name)

@@ -40,6 +40,19 @@ def resampled_tpr(
     return shares
 
 
+def resampled_auc(
+    members: FloatArray, holdouts: FloatArray, m_counts: Counts, n_counts: Counts
+) -> FloatArray:
+    """AUC of every replicate, (B,): `auc` of the scores repeated by their counts."""
+    rising = np.argsort(holdouts, kind="stable")
+    below = np.zeros((len(n_counts), holdouts.size + 1), dtype=np.int32)
+    np.cumsum(n_counts[:, rising], axis=1, out=below[:, 1:])
+    left, right = (np.searchsorted(holdouts[rising], members, side) for side in ("left", "right"))
+    beaten = np.einsum("bm,bm->b", m_counts, below[:, left] + below[:, right], dtype=np.int64)
+    areas: FloatArray = beaten / (2 * members.size * holdouts.size)
+    return areas
+
+
 def _reached(counts: Counts, falling: IntArray, k: int) -> IntArray:
     """Where, from the highest on, each replicate's (k+1)-th hold-out sits, (B,)."""
     n = falling.size

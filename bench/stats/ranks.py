@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.stats._check import FloatArray
 
+Bools = NDArray[np.bool_]
 PAIRWISE = 0.01
 """Two models are told apart where the 99 % interval of their paired difference leaves out 0. Fixed:
 a correction for the number of comparisons would move ranks whenever a model is added."""
@@ -55,11 +57,7 @@ def shared_ranks(draws: FloatArray, alpha: float = PAIRWISE) -> list[int]:
     Models that the pairwise intervals cannot separate share the rank; one that enters moves only
     those that it surely beats.
     """
-    ranks = []
-    for own in draws:
-        low = np.quantile(draws - own, alpha / 2, axis=1)
-        ranks.append(1 + int(np.count_nonzero(low > 0)))
-    return ranks
+    return [1 + int(np.count_nonzero((draws > own).mean(axis=1) > 1 - alpha / 2)) for own in draws]
 
 
 def tiers(
@@ -70,39 +68,30 @@ def tiers(
     a dominates b where it is surely better in one (in 97.5 % of replicates) and in the other not
     worse by more than the margin in the mean.
     """
-    over = [
+    over = np.array(
         [
-            _dominates(leaks[a], costs[a], leaks[b], costs[b], leak_margin, cost_margin)
-            for b in range(len(leaks))
+            (_surely_less(leak, leaks) & (cost.mean() - costs.mean(axis=1) <= cost_margin))
+            | (_surely_less(cost, costs) & (leak.mean() - leaks.mean(axis=1) <= leak_margin))
+            for leak, cost in zip(leaks, costs, strict=True)
         ]
-        for a in range(len(leaks))
-    ]
+    )
     return _layers(over)
 
 
-def _dominates(
-    leak: FloatArray,
-    cost: FloatArray,
-    other_leak: FloatArray,
-    other_cost: FloatArray,
-    leak_margin: float,
-    cost_margin: float,
-) -> bool:
-    less_leak = np.mean(leak < other_leak) >= SURE
-    less_cost = np.mean(cost < other_cost) >= SURE
-    no_worse_leak = leak.mean() - other_leak.mean() <= leak_margin
-    no_worse_cost = cost.mean() - other_cost.mean() <= cost_margin
-    return bool((less_leak and no_worse_cost) or (less_cost and no_worse_leak))
+def _surely_less(own: FloatArray, others: FloatArray) -> Bools:
+    """Of which others (R, B) a model (B,) is below in almost all replicates, (R,)."""
+    below: Bools = (own < others).mean(axis=1) >= SURE
+    return below
 
 
-def _layers(over: Sequence[Sequence[bool]]) -> list[int]:
+def _layers(over: Bools) -> list[int]:
     """Layer of each: those dominated by nobody that is left, then without them, and so on."""
     layer = [0] * len(over)
     number = 0
     while 0 in layer:
         number += 1
         left = [i for i, found in enumerate(layer) if not found]
-        free = [b for b in left if not any(over[a][b] for a in left if a != b)]
+        free = [b for b in left if not over[left, b].any()]
         # Margins make dominance no strict order; a circle is one layer.
         for i in free or left:
             layer[i] = number

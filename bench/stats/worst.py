@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats._check import FloatArray, count, tail
-from bench.stats.bootstrap import Counts, resample, resampled_tpr
+from bench.stats.bootstrap import Counts, resample, resampled_auc, resampled_tpr
 from bench.stats.estimate import Estimate
 from bench.stats.intervals import REPLICATES
 from bench.stats.roc import allowed_false_positives, auc, tpr_at_fpr
@@ -81,6 +81,8 @@ class Worst:
     """The attack found worst on the first half, and on the second."""
     auc: float
     """AUC of the chosen attacks on the halves they were not chosen on."""
+    auc_draws: FloatArray
+    """Its replicates, (B,), under the attacks that were chosen."""
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """With the percentile interval of the replicates."""
@@ -113,7 +115,26 @@ def worst_case(scores: Sequence[SeedScores], resamples: Resamples, fpr: float = 
         draws,
         (first, second),
         float(areas[first, 1] + areas[second, 0]) / 2,
+        _auc_draws(scores, resamples, (second, first)),
     )
+
+
+def _auc_draws(
+    scores: Sequence[SeedScores], resamples: Resamples, by_half: tuple[int, int]
+) -> FloatArray:
+    """Replicates of the mean AUC of one attack on each half, (B,)."""
+    by_seed = [
+        np.mean(
+            [
+                resampled_auc(one.members[attack][a], one.holdouts[attack][b], *drawn)
+                for attack, (a, b), drawn in zip(by_half, _sides(halves), counts, strict=True)
+            ],
+            axis=0,
+        )
+        for one, halves, counts in zip(scores, resamples.halves, resamples.counts, strict=True)
+    ]
+    draws: FloatArray = np.einsum("bs,sb->b", resamples.seeds, np.stack(by_seed))
+    return draws
 
 
 def null_band(
