@@ -111,14 +111,14 @@ def _observed(points: Sequence[Standing], able: Sequence[Standing], what: str) -
 
 
 def _row(one: Standing, chance: float, seeds: int) -> Record:
-    canary = one.canary()
     return {
         "defense": one.label,
         "TPR@1%FPR": _percent(one) if one.worst.value > chance else "≤ chance",
         "worst attack": one.worst_attacks,
         "attackers": len(one.sound),
         "AUC": _interval(_around(one.worst.auc, one.worst.auc_draws), 100, 1),
-        "canary TPR": "-" if canary is None else _interval(canary, 100, 0),
+        "ε ≥": f"{one.epsilon:.1f}",
+        "canary TPR": "-" if one.canary is None else _interval(one.canary, 100, 0),
         "KID": _text(one.utility("kid_effnet"), 1, 4),
         "FD64": f"{one.rows[0].mean('fd_effnet64'):.2f}",
         "CLIPScore": _text(one.utility("clip_score"), 1, 2),

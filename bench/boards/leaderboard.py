@@ -158,6 +158,8 @@ def _defense_notes() -> list[str]:
         "`AUC gain`: the same in points of AUC, which 500 pairs tell far better than TPR@1%FPR; it "
         "averages over pairs that are easy and hard to find, and orders nothing. `tier`: A is "
         "beaten by no other in both leak and KID.",
+        "`ε ≥`: empirical lower bound on epsilon by that attack, 95 %: attack and threshold chosen "
+        "on one half, tested on the other. No guarantee, and few pairs cannot show a large one.",
         "`canary TPR`: share of the mislabelled members above every mislabelled hold-out, under "
         "the attack found worst on the other pairs. `seed SD`: how far trainings differ.",
     ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.boards.rows import Figure, Row, collect
 from bench.entries.entry import Entry
+from bench.stats.audit import Halves, epsilon_lower_bound
 from bench.stats.estimate import Estimate, mean_over_seeds
 from bench.stats.intervals import tpr_interval
 from bench.stats.worst import FPR, Resamples, SeedScores, Worst, worst_case
@@ -28,6 +29,12 @@ class Standing:
     worst: Worst
     sound: tuple[str, ...]
     """The attackers whose own gates passed: those that count."""
+    epsilon: float
+    """Empirical lower bound at 95 %, the best of the seeds (Bonferroni): attack and threshold are
+    chosen on the first half of the pairs and tested on the second."""
+    canary: Estimate | None
+    """TPR on the canaries, no hold-out among them accused, of the attack found worst on the first
+    half of the pairs: no canary had a say in which it is."""
 
     @property
     def label(self) -> str:
@@ -88,20 +95,6 @@ class Standing:
         rng = np.random.default_rng(int(self.entry.model[:12], 16))
         return estimate.value + spread * rng.standard_normal(replicates)
 
-    def canary(self) -> Estimate | None:
-        """TPR on the canaries of the attack found worst on the first half of the pairs.
-
-        So few canaries are hold-outs that none of them may be accused. No canary had a say in which
-        attack it is.
-        """
-        if not self.entry.about.target.canaries:
-            return None
-        attacker = self.sound[self.worst.chosen[0]]
-        found = [
-            tpr_interval(*self.entry.canaries(attacker, seed), FPR) for seed in self.entry.seeds
-        ]
-        return mean_over_seeds(found).estimate
-
 
 def standing(entry: Entry, resamples: Resamples) -> Standing:
     """The worst case over all attackers of the entry whose own gates passed."""
@@ -116,7 +109,26 @@ def standing(entry: Entry, resamples: Resamples) -> Standing:
     for seed in entry.seeds:
         sides = [entry.scores(attacker, seed) for attacker in counted]
         scores.append(SeedScores(*(np.stack(side) for side in zip(*sides, strict=True))))
-    return Standing(entry, rows, worst_case(scores, resamples), counted)
+    worst = worst_case(scores, resamples)
+    attacker = counted[worst.chosen[0]]
+    epsilon = _epsilon(entry, attacker, resamples.halves)
+    return Standing(entry, rows, worst, counted, epsilon, _canary(entry, attacker))
+
+
+def _epsilon(entry: Entry, attacker: str, halves: Sequence[Halves]) -> float:
+    level = 1 - 0.05 / len(entry.seeds)
+    bounds = [
+        epsilon_lower_bound(*entry.scores(attacker, seed), level=level, halves=first)
+        for seed, first in zip(entry.seeds, halves, strict=True)
+    ]
+    return max(bound.value for bound in bounds)
+
+
+def _canary(entry: Entry, attacker: str) -> Estimate | None:
+    if not entry.about.target.canaries:
+        return None
+    found = [tpr_interval(*entry.canaries(attacker, seed), FPR) for seed in entry.seeds]
+    return mean_over_seeds(found).estimate
 
 
 def sizes(entry: Entry) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.boards.gates import suspicions
 from bench.boards.rows import Figure, Row, common_clip
+from bench.stats.roc import null_asr
 
 
 def tables(rows: Sequence[Row]) -> list[list[dict[str, Any]]]:
@@ -157,7 +158,8 @@ def notes(rows: Sequence[Row]) -> list[str]:
     attack, utility = result["attack"], result["utility"]
     floor = utility["kid_effnet_floor"]
     lines = [
-        f"n = {first.n[0]} members + {first.n[1]} hold-outs a seed; chance: AUC 50, ASR 50, "
+        f"n = {first.n[0]} members + {first.n[1]} hold-outs a seed; chance: AUC 50, ASR 50 "
+        f"(below {100 * null_asr(*first.n, len(first.results)):.1f} in 19 of 20), "
         f"TPR@1%FPR {100 * attack['tpr_null']:.2f}. Intervals: 95 %.",
         f"KID, FD64: {utility['n']} samples on EfficientNet-Lite0 features (not FID); real against "
         f"real: KID {floor['value']:.4f} [{floor['low']:.4f}, {floor['high']:.4f}], "

@@ -14,6 +14,13 @@ Counts = NDArray[np.uint8]
 """How often each pair was drawn in each replicate, (B, n)."""
 
 
+def half(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of n pairs are in a random half, (n,)."""
+    inside = np.zeros(n, dtype=bool)
+    inside[rng.permutation(n)[: n // 2]] = True
+    return inside
+
+
 def resample(n: int, replicates: int, rng: np.random.Generator) -> Counts:
     """`replicates` draws of n from n pairs with replacement, (B, n)."""
     drawn = rng.integers(0, n, (replicates, n))

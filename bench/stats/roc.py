@@ -125,6 +125,16 @@ def null_tpr(n: int, fpr: float = 0.01) -> float:
     return (allowed_false_positives(n, fpr) + 1) / (n + 1)
 
 
+def null_asr(m: int, n: int, seeds: int = 1) -> float:
+    """95th percentile of the ASR of an attack that knows nothing, threshold fixed beforehand.
+
+    Normal, at the largest variance that any threshold has: (1/m + 1/n) / 16 a seed. A threshold
+    chosen on the same scores reaches more: 54.2 % instead of 52.9 % at 417 (section 4.3).
+    """
+    spread = math.sqrt((1 / count(m, "m") + 1 / count(n, "n")) / count(seeds, "seeds")) / 4
+    return 0.5 + 1.645 * spread
+
+
 def conformal_threshold(holdouts: ArrayLike, fpr: float = 0.01) -> float:
     """The ceil((1-f)(n+1))-th smallest hold-out score: P(fresh hold-out > it) <= f, exactly.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.stats._check import FloatArray, count, tail
-from bench.stats.bootstrap import Counts, resample, resampled_auc, resampled_tpr
+from bench.stats.bootstrap import Counts, half, resample, resampled_auc, resampled_tpr
 from bench.stats.estimate import Estimate
 from bench.stats.intervals import REPLICATES
 from bench.stats.roc import allowed_false_positives, auc, tpr_at_fpr
@@ -58,7 +58,7 @@ class Resamples:
             if min(pairs) < 2:
                 raise ValueError(f"seed {number}: at least 2 members and 2 hold-outs, got {pairs}")
             generator = np.random.default_rng([rng, number, *pairs])
-            first = tuple(_half(n, generator) for n in pairs)
+            first = tuple(half(n, generator) for n in pairs)
             halves.append((first[0], first[1]))
             drawn = [
                 tuple(resample(int(inside.sum()), size, generator) for inside in (side, ~side))
@@ -153,12 +153,6 @@ def null_band(
     means, alpha = np.mean(parts, axis=0), tail(level)
     low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2])
     return Estimate(float(means.mean()), float(low), float(high), "simulated", level)
-
-
-def _half(n: int, rng: np.random.Generator) -> Bools:
-    inside = np.zeros(n, dtype=bool)
-    inside[rng.permutation(n)[: n // 2]] = True
-    return inside
 
 
 def _matched(

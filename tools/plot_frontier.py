@@ -1,0 +1,72 @@
+"""Draws worst-case AUC against KID from entries: the undefended path, and where defenses stand.
+
+python tools/plot_frontier.py leaderboards/entries docs/frontier.svg
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from bench.boards.standing import Standing, sizes, standing
+from bench.entries.gather import all_entries
+from bench.stats.worst import Resamples
+
+RATES = {
+    "none": "recipe's rate",
+    "learning_rate": "a quarter of it",
+    "learning_rate[scale=4.0]": "four times it",
+}
+GAP = 2.2
+"""Points of AUC between two names in the margin."""
+
+
+def main(entries: Path, out: Path) -> None:
+    """One figure; defenses with the 95 % intervals of the board."""
+    found = [standing(one, Resamples.of(sizes(one))) for one in all_entries(entries)]
+    plt.rcParams.update({"svg.hashsalt": "frontier", "font.size": 9})
+    figure, axes = plt.subplots(figsize=(9, 5.4))
+    for label, told in RATES.items():
+        _path(axes, [one for one in found if one.label == label], f"undefended, {told}")
+    axes.axhline(50, color="grey", lw=0.8, ls=":")
+    axes.invert_xaxis()
+    _defenses(axes, [one for one in found if not one.undefended])
+    axes.set_xlabel("KID to unseen real pictures (better to the right)")
+    axes.set_ylabel("AUC of the worst attack (chance 50)")
+    axes.set_title("Does a defense leak less than undefended training as good as it?", size=10)
+    axes.legend(loc="upper left", frameon=False, title="numbers: epochs", title_fontsize=8)
+    figure.tight_layout()
+    figure.savefig(out, metadata={"Date": None})
+
+
+def _path(axes: plt.Axes, standings: list[Standing], name: str) -> None:
+    """Checkpoints of one undefended training."""
+    standings = sorted(standings, key=lambda one: one.epoch)
+    places = [(one.cost().value, 100 * one.worst.auc) for one in standings]
+    axes.plot(*zip(*places, strict=True), "o-", ms=4, lw=1, label=name)
+    for one, place in zip(standings, places, strict=True):
+        axes.annotate(str(one.epoch), place, xytext=(4, -9), textcoords="offset points", size=7)
+
+
+def _defenses(axes: plt.Axes, standings: list[Standing]) -> None:
+    """Crosses of both intervals, their names in the margin without overlap."""
+    edge = min(one.cost().low for one in standings) - 0.004
+    height = 101.0
+    for one in sorted(standings, key=lambda one: -one.worst.auc):
+        cost, leak = one.cost(), 100 * one.worst.auc
+        low, high = np.quantile(100 * one.worst.auc_draws, [0.025, 0.975])
+        spread = {"xerr": [[cost.value - cost.low], [cost.high - cost.value]],
+                  "yerr": [[leak - low], [high - leak]]}  # fmt: skip
+        axes.errorbar(cost.value, leak, **spread, fmt="ks", ms=4, lw=0.6, alpha=0.7)
+        height = min(leak, height - GAP)
+        axes.annotate(
+            one.label, (cost.value, leak), (edge, height), va="center", size=8,
+            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "grey"}, annotation_clip=False,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
