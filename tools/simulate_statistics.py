@@ -17,18 +17,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri  # type: ignore[import-untyped,unused-ignore]
+from scipy.special import ndtr  # type: ignore[import-untyped,unused-ignore]
+from simulated_scores import SIZES, Scores, attacked, correlated, lift, true_tpr
 
 from bench import stats
 from bench.stats.ranks import shared_ranks
 from bench.stats.worst import Resamples, SeedScores, null_band, worst_case
 
 FPR = 0.01
-SIZES = [(500, 500)] * 3
 LIFTS = (1.8, 1.7, 1.0, 0.8, 0.1, 0.1, 0.1, 0.1)
 """Eight attacks of which four find something, by how far they lift members; AUC .90 at most."""
-Scores = NDArray[np.float64]
 
 
 class Line(NamedTuple):
@@ -101,7 +99,7 @@ def chance(runs: int) -> Iterator[Line]:
             best.append(stats.accuracy(x, y, stats.best_threshold(x, y)))
         yield Line(
             f"ASR of the same, threshold from the shadow, n = {n:,}: mean (95th percentile)",
-            "50",
+            f"50 (at most {percent(stats.null_asr(n, n))})",
             with_tail(fair),
             f"best threshold on the target's own labels: {with_tail(best)}",
         )
@@ -240,37 +238,6 @@ def plain_maximum(scores: Sequence[SeedScores]) -> stats.Estimate:
     best = int(np.argmax(rates))
     found = [stats.tpr_interval(one.members[best], one.holdouts[best], FPR) for one in scores]
     return stats.mean_over_seeds(found).estimate
-
-
-def attacked(
-    rng: np.random.Generator, lifts: Sequence[float], spread: float = 0.0
-) -> list[SeedScores]:
-    """Three trainings; attack a lifts members by lifts[a], all of a training by N(0, spread)."""
-    found = []
-    for m, n in SIZES:
-        own = np.array(lifts)[:, None] + spread * rng.standard_normal()
-        found.append(
-            SeedScores(own + rng.normal(size=(len(lifts), m)), rng.normal(size=(len(lifts), n)))
-        )
-    return found
-
-
-def correlated(
-    rng: np.random.Generator, first: float, second: float, n: int, rho: float = 0.8
-) -> tuple[tuple[Scores, Scores], tuple[Scores, Scores]]:
-    """Scores of members and hold-outs in two runs, members lifted by `first` and `second`."""
-    one, own = rng.normal(size=(2, n)), rng.normal(size=(2, n))
-    other = rho * one + math.sqrt(1 - rho**2) * own
-    return (one[0] + first, one[1]), (other[0] + second, other[1])
-
-
-def lift(auc: float) -> float:
-    return float(math.sqrt(2) * ndtri(auc))
-
-
-def true_tpr(d: Any) -> Any:
-    """True TPR@1%FPR of members lifted by d."""
-    return ndtr(d - ndtri(1 - FPR))
 
 
 def with_tail(shares: Sequence[float]) -> str:
