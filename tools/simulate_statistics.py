@@ -134,7 +134,7 @@ def comparisons(runs: int) -> Iterator[Line]:
 
 def worst_cases(runs: int) -> Iterator[Line]:
     """The worst of eight attacks over three seeds of 500 + 500, and the plain maximum beside."""
-    resamples, band = Resamples.of(SIZES), null_band(SIZES)
+    resamples, band = Resamples.of(SIZES), null_band(tuple(SIZES), attacks=8)
     rng, nothing = np.random.default_rng(3), (0.0,) * 8
     values, inside, shown, naive, caught = [], [], 0, [], []
     for _ in range(runs):

@@ -30,7 +30,10 @@ class Found(NamedTuple):
 
 
 def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> list[Record]:
-    """Attacks in rank order within their access class; those not run on every target last."""
+    """Attacks in rank order within their access class; those not run on every target are left out.
+
+    With the pictures' own captions and undefended shadows: what knows the defense is on some only.
+    """
     by_label = {one.label: one for one in standings if one.at_end and not one.failed}
     on = [by_label[label] for label in targets if label in by_label]
     if not on:

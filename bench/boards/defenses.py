@@ -10,7 +10,6 @@ import numpy as np
 from bench.boards.rows import Figure
 from bench.boards.standing import Standing
 from bench.stats.ranks import frontier_gains, lower_frontier, shared_ranks, tiers
-from bench.stats.worst import null_band
 
 FEWEST_POINTS = 3
 """Undefended models that make a frontier."""
@@ -22,11 +21,12 @@ TIERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Record = dict[str, Any]
 
 
-def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> list[Record]:
+def ranked(standings: Sequence[Standing]) -> list[Record]:
     """Rows in rank order; those that failed a gate last, without a rank."""
     able = [one for one in standings if not one.failed and one.at_end]
     points = [one for one in standings if one.undefended and not one.failed]
-    band, draws = null_band(sizes), len(standings[0].worst.draws)
+    draws = len(standings[0].worst.draws)
+    seeds = max(len(one.entry.seeds) for one in standings)
     leaks = np.array([one.worst.draws for one in able]).reshape(len(able), draws)
     costs = np.array([one.cost_draws(draws) for one in able]).reshape(len(able), draws)
     framed = len(points) >= FEWEST_POINTS
@@ -40,7 +40,7 @@ def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> l
         {
             "rank": str(place),
             "tier": TIERS[min(layer, len(TIERS)) - 1],
-            **_row(one, band.high, len(sizes)),
+            **_row(one, seeds),
             "frontier gain": _signed(*gain) if framed else "",
             "AUC gain": _signed(*milder) if framed else "",
             "remarks": _remarks(one, usual),
@@ -60,7 +60,7 @@ def ranked(standings: Sequence[Standing], sizes: Sequence[tuple[int, int]]) -> l
         {
             "rank": "-",
             "tier": "-",
-            **_row(one, band.high, len(sizes)),
+            **_row(one, seeds),
             "frontier gain": "",
             "AUC gain": "",
             "remarks": "not ranked: " + "; ".join(one.failed),
@@ -110,10 +110,10 @@ def _observed(points: Sequence[Standing], able: Sequence[Standing], what: str) -
     return [float(gain) for gain in gains[:, 0]]
 
 
-def _row(one: Standing, chance: float, seeds: int) -> Record:
+def _row(one: Standing, seeds: int) -> Record:
     return {
         "defense": one.label,
-        "TPR@1%FPR": _percent(one) if one.worst.value > chance else "≤ chance",
+        "TPR@1%FPR": _percent(one) if one.worst.value > one.chance.high else "≤ chance",
         "worst attack": one.worst_attacks,
         "attackers": len(one.sound),
         "AUC": _interval(_around(one.worst.auc, one.worst.auc_draws), 100, 1),

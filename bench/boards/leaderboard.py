@@ -17,7 +17,7 @@ from bench.boards.gates import told
 from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
 from bench.entries.entry import Entry
-from bench.stats.worst import Resamples, null_band
+from bench.stats.worst import Resamples
 
 USUAL = {"base_label": "mini-sd", "recipe": "mini", "augment": "default"}
 """What a board's name leaves out."""
@@ -96,7 +96,7 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     what = f"{target.data_label} (base {target.base_label}, recipe {target.recipe['name']}, "
     what += f"augmentation {target.augment})"
     measured = _measured(standings, widest)
-    ranked = defenses.ranked(standings, widest)
+    ranked = defenses.ranked(standings)
     tables = {
         "Defenses": ranked,
         "The undefended frontier": defenses.frontier_points(standings),
@@ -119,7 +119,7 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
 def _measured(standings: Sequence[Standing], pairs: Sequence[tuple[int, int]]) -> list[str]:
     first, about = standings[0], standings[0].entry.about
     utility, members = first.entry.utility(first.entry.seeds[0]), about.target.canaries // 2
-    band = null_band(pairs)
+    band = max((one.chance for one in standings), key=lambda chance: chance.high)
     devices = dict.fromkeys(
         str(seed.made.get("device", "unknown"))
         for one in standings
@@ -138,8 +138,8 @@ def _measured(standings: Sequence[Standing], pairs: Sequence[tuple[int, int]]) -
         f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
         "Percentages with 95 % intervals.",
         "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused. Chance is "
-        f"{100 * band.value:.1f}; what knows nothing stays at or below {100 * band.high:.1f} in 39 "
-        "of 40 rows, and is then shown as `≤ chance`. AUC: 50 is chance.",
+        f"{100 * band.value:.1f}; as many attackers as here, knowing nothing, stay at or below "
+        f"{100 * band.high:.1f} in 39 of 40 rows, then shown as `≤ chance`. AUC: 50 is chance.",
         f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
         f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
         f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",

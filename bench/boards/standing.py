@@ -13,7 +13,7 @@ from bench.entries.entry import Entry
 from bench.stats.audit import Halves, epsilon_lower_bound
 from bench.stats.estimate import Estimate, mean_over_seeds
 from bench.stats.intervals import tpr_interval
-from bench.stats.worst import FPR, Resamples, SeedScores, Worst, worst_case
+from bench.stats.worst import FPR, Resamples, SeedScores, Worst, null_band, worst_case
 
 UNDEFENDED = frozenset({"none", "learning_rate"})
 SEEDS_OF_A_BOARD = 3
@@ -32,6 +32,8 @@ class Standing:
     epsilon: float
     """Empirical lower bound at 95 %, the best of the seeds (Bonferroni): attack and threshold are
     chosen on the first half of the pairs and tested on the second."""
+    chance: Estimate
+    """What as many attackers who know nothing would find."""
     canary: Estimate | None
     """TPR on the canaries, no hold-out among them accused, of the attack found worst on the first
     half of the pairs: no canary had a say in which it is."""
@@ -112,7 +114,8 @@ def standing(entry: Entry, resamples: Resamples) -> Standing:
     worst = worst_case(scores, resamples)
     attacker = counted[worst.chosen[0]]
     epsilon = _epsilon(entry, attacker, resamples.halves)
-    return Standing(entry, rows, worst, counted, epsilon, _canary(entry, attacker))
+    chance = null_band(tuple(sizes(entry)), len(counted))
+    return Standing(entry, rows, worst, counted, epsilon, chance, _canary(entry, attacker))
 
 
 def _epsilon(entry: Entry, attacker: str, halves: Sequence[Halves]) -> float:

@@ -48,8 +48,8 @@ def epsilon_lower_bound(
 
     (epsilon, delta)-DP means TPR <= e^eps FPR + delta and 1 - FPR <= e^eps (1 - TPR) + delta
     (Kairouz et al. 2015). TPR is bounded from below and FPR from above by Clopper-Pearson, alpha/2
-    each. The best threshold of the same pairs would give a bound under epsilon = 0 in a sixth to a
-    third of runs instead of alpha. Raises ValueError for fewer than 2 pairs in a class.
+    each. The best threshold of the same pairs would give a bound under epsilon = 0 more often than
+    alpha (docs/statistics.md). Raises ValueError for fewer than 2 pairs in a class.
     """
     x, y = score_pair(members, holdouts)
     alpha = tail(level)

@@ -34,7 +34,7 @@ def permuted(entry, rng):
 
 def test_real_scores_under_permuted_labels_are_at_chance_worst_case_included(none):
     pairs = sizes(none)
-    band, resamples = null_band(pairs), Resamples.of(pairs, replicates=300)
+    band, resamples = null_band(tuple(pairs)), Resamples.of(pairs, replicates=300)
     rng = np.random.default_rng(0)
     found = [worst_case(permuted(none, rng), resamples) for _ in range(30)]
     values = np.array([one.value for one in found])

@@ -40,7 +40,7 @@ def test_rendering_a_board_of_200_rows(benchmark) -> None:
     standings = [_copy(known[i % len(known)], i) for i in range(200 + len(path))]
 
     def page() -> str:
-        tables = {"Defenses": defenses.ranked(standings, pairs),
+        tables = {"Defenses": defenses.ranked(standings),
                   "Frontier": defenses.frontier_points(standings)}  # fmt: skip
         return Page("x", "x", [], tables).markdown()
 

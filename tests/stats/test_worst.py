@@ -40,7 +40,7 @@ def test_it_is_the_mean_of_both_halves_under_the_attack_that_the_other_half_chos
 
 
 def test_attacks_that_know_nothing_stay_at_chance_however_many(resamples):
-    band = null_band(SIZES)
+    band = null_band(tuple(SIZES))
     rng = np.random.default_rng(1)
     naive, fair = [], []
     for _ in range(40):
@@ -93,13 +93,22 @@ def test_seeds_that_differ_widen_the_interval(resamples):
 
 
 def test_the_null_band_is_that_of_one_attack_without_signal():
-    band = null_band([(500, 500)])
+    band = null_band(((500, 500),))
     rng = np.random.default_rng(4)
     resamples = Resamples.of([(500, 500)], replicates=2)
     found = [worst_case(attacked([0.0], rng, [(500, 500)]), resamples).value for _ in range(600)]
     inside = np.mean([band.low <= value <= band.high for value in found])
     assert 0.92 <= inside <= 0.99
     assert np.mean(found) == pytest.approx(band.value, abs=0.001)
+
+
+def test_more_attacks_that_know_nothing_widen_the_band_and_leave_its_mean():
+    one, many = (null_band(tuple(SIZES), attacks) for attacks in (1, 8))
+    assert many.value == pytest.approx(one.value, abs=0.0005)
+    assert many.high > one.high
+    rng, resamples = np.random.default_rng(6), Resamples.of(SIZES, replicates=2)
+    found = [worst_case(attacked([0.0] * 8, rng), resamples).value for _ in range(400)]
+    assert np.mean(np.array(found) > many.high) <= 0.05  # of 2.5 % wanted
 
 
 @pytest.mark.parametrize("sizes", [[(500, 500)], [(500, 499)] * 3])
