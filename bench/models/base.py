@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import OfflineError, UsageError
+from bench.models.memory import keep_freed
 
 EMBEDDED = "mini-sd"
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -111,6 +112,7 @@ def load_base(folder: Path, weights: Path | None = None) -> Base:
     from safetensors.torch import load_file
     from transformers import CLIPTextModel, CLIPTokenizer
 
+    keep_freed()
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()

@@ -71,7 +71,15 @@ def test_the_same_bits_as_whole_forwards(asked, shape, more):
     assert same(maps, wanted_maps)
 
 
-def test_what_comes_before_the_text_runs_once_for_a_noised_latent(asked):
+def test_a_network_whose_timestep_s_embedding_holds_the_text_is_asked_as_it_is(asked):
+    more = {"addition_embed_type": "text", "addition_embed_type_num_heads": 2}
+    unet = network(SHAPES["attention below"], **more)
+    wanted = answers(unet, asked)
+    with begun_once(unet, noised_of(asked)):
+        assert same(answers(unet, asked), wanted)
+
+
+def test_what_does_not_read_the_text_runs_once_for_a_noised_latent(asked):
     unet = network(SHAPES["attention below"])
     crossing = unet.down_blocks[1].attentions[0].transformer_blocks[0]
     linear, made = torch.nn.functional.linear, []
@@ -82,7 +90,8 @@ def test_what_comes_before_the_text_runs_once_for_a_noised_latent(asked):
             ("before", unet.down_blocks[1].resnets[0].time_emb_proj),
             ("self", crossing.attn1.to_k),
             ("text", crossing.attn2.to_k),
-            ("after", unet.mid_block.resnets[0].time_emb_proj),
+            ("timed", unet.mid_block.resnets[0].time_emb_proj),
+            ("after", unet.mid_block.attentions[0].transformer_blocks[0].attn1.to_k),
         ]
     }
 
@@ -94,7 +103,7 @@ def test_what_comes_before_the_text_runs_once_for_a_noised_latent(asked):
         patch.setattr(torch.nn.functional, "linear", counted)
         answers(unet, asked)
     found = {name: made.count(name) for name in early.values()}
-    assert found == {"above": 2, "before": 2, "self": 2, "text": 6, "after": 6}
+    assert found == {"above": 2, "before": 2, "self": 2, "text": 6, "timed": 2, "after": 6}
 
 
 def test_another_tensor_is_a_whole_forward_and_everything_is_forgotten_before_it(asked):
