@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "show": (("show", "clid"), 2, "did you mean clid_th"),
     "run id": (("resume", "abc"), 2, "no run named 'abc'"),
     "nothing to resume": (("resume",), 2, "nothing to resume"),
-    "nothing to rank": (("leaderboard",), 2, "no rows to rank"),
+    "nothing to rank": (("leaderboard", "--from-store"), 2, "no rows to rank"),
     "plan": (("plan", "--defense", "nonee", "--attack", "loss"), 2, "did you mean none"),
 }
 
@@ -190,4 +190,37 @@ def test_a_store_that_cannot_be(bench: Callable[..., Any], tmp_path: Path, place
 
 def test_a_leaderboard_that_cannot_be_written(bench: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert bench("leaderboard", "--out", tmp_path / "file").code == 2
+    entries = Path(__file__).parents[2] / "leaderboards" / "entries"
+    fails(bench("leaderboard", "--entries", entries, "--out", tmp_path / "file"), 2, "--out")
+
+
+def test_a_leaderboard_of_no_entries(bench: Callable[..., Any], tmp_path: Path) -> None:
+    fails(bench("leaderboard", "--entries", tmp_path), 2, "no rows to rank")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--defense nonee --attack loss", "did you mean none"),
+        ("--defens none --attack loss", "--defens"),
+        ("--defense none", "name at least one"),
+        ("--defense none --attack loss --store x", "--store belongs to the whole run"),
+        ("--defense 'none", "No closing quotation"),
+        ("# nothing", "holds no request"),
+    ],
+)
+def test_a_line_of_a_request_file_that_is_wrong(
+    bench: Callable[..., Any], tmp_path: Path, line: str, said: str
+) -> None:
+    (tmp_path / "asked.txt").write_text(f"# a remark\n{line}\n")
+    fails(bench("run", "--requests", tmp_path / "asked.txt"), 2, said)
+
+
+def test_a_request_file_that_is_none(bench: Callable[..., Any], tmp_path: Path) -> None:
+    fails(bench("plan", "--requests", tmp_path), 2, "cannot be read")
+    (tmp_path / "asked.txt").write_text("--defense none --attack loss\n")
+    fails(
+        bench("run", "--requests", tmp_path / "asked.txt", "--defense", "none"),
+        2,
+        "leave out the others",
+    )

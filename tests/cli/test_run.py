@@ -166,7 +166,7 @@ def test_reading_verbs_survive_corrupt_records(
         path.write_bytes(contents[number % len(contents)])
     for path in (copied / "runs").iterdir():
         path.write_bytes(b"{}")
-    words = {"plan": (*ran.words, *BOTH), "leaderboard": (), "list": ("runs",)}[verb]
+    words = {"plan": (*ran.words, *BOTH), "leaderboard": ("--from-store",), "list": ("runs",)}[verb]
     ended = cli(verb, *words, "--store", copied)
     assert ended.code in (0, 2)
     assert "Traceback" not in ended.err
@@ -224,7 +224,7 @@ def test_checkpoints_of_one_training_are_rows_of_their_own(
 def test_the_leaderboard_refuses_rows_of_the_quick_recipe(
     ran: Any, cli: Callable[..., Any], tmp_path: Path
 ) -> None:
-    ended = cli("leaderboard", "--store", ran.store, "--out", tmp_path / "boards")
+    ended = cli("leaderboard", "--from-store", "--store", ran.store, "--out", tmp_path / "boards")
     assert ended.code == 2
     assert "no rows to rank" in ended.err
     assert not (tmp_path / "boards").exists()
@@ -273,3 +273,11 @@ def test_canaries_are_trained_on_by_half_and_counted_apart(
     refused = cli(*words, "--canaries", 6, "--view", "pseudo")
     assert refused.code == 2
     assert "undo mislabelling" in refused.err
+
+
+def test_a_file_of_requests_is_one_run(ran: Any, cli: Callable[..., Any], tmp_path: Path) -> None:
+    common = " ".join(f"'{word}'" for word in ran.words)
+    lines = [f"{common} --attack loss", "# and another", f"{common} --attack clid_th"]
+    (tmp_path / "asked.txt").write_text("\n".join(lines), encoding="utf-8")
+    ended = cli("run", "--requests", tmp_path / "asked.txt", "--store", ran.store)
+    assert (ended.code, ended.out) == (0, ran.out)
