@@ -100,9 +100,9 @@ def _seed(
     member[np.flatnonzero(usual)[::2]] = member[np.flatnonzero(~usual)[::2]] = True
     arrays[f"seed{seed}-ids"], arrays[f"seed{seed}-members"] = np.array(ids), member
     outcomes = []
-    for number, lift in enumerate(lifts.values()):
-        # The same pairs are easy in every model, as they are in truth.
-        noise = np.random.default_rng([seed, number]).normal(size=(2, len(ids)))
+    for number, (attack, lift) in enumerate(lifts.items()):
+        # The same pairs are easy for an attack in every model, as they are in truth.
+        noise = np.random.default_rng([seed, *attack.encode()]).normal(size=(2, len(ids)))
         sides = {"target": noise[0] + lift * member, "base": noise[1] + base_lift * member}
         for of, scores in sides.items():
             arrays[f"seed{seed}-attacker{number}-{of}"] = scores.astype("<f4")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import doctor, leaderboard, listing, run, submit, validate
+from bench.cli import compare, doctor, leaderboard, listing, run, submit, validate
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -42,7 +42,14 @@ def options(
     """
 
 
-for command in (run.run, run.plan, run.resume, leaderboard.leaderboard, doctor.doctor):
+for command in (
+    run.run,
+    run.plan,
+    run.resume,
+    leaderboard.leaderboard,
+    compare.compare,
+    doctor.doctor,
+):
     app.command()(command)
 app.command()(submit.submit)
 app.command()(validate.validate)

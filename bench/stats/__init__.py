@@ -8,7 +8,13 @@ Rules and the simulations behind them: docs/statistics.md. Numbers only: numpy a
 from bench.stats.audit import EpsilonBound, epsilon_lower_bound
 from bench.stats.estimate import Estimate, SeedMean, clopper_pearson, mean_over_seeds, wilson
 from bench.stats.intervals import asr_interval, auc_interval, tpr_claim, tpr_interval
-from bench.stats.paired import Difference, auc_difference, holm, tpr_difference
+from bench.stats.paired import (
+    Difference,
+    auc_difference,
+    holm,
+    mean_difference,
+    tpr_difference,
+)
 from bench.stats.roc import (
     Roc,
     TprRule,
@@ -42,6 +48,7 @@ __all__ = [
     "conformal_threshold",
     "epsilon_lower_bound",
     "holm",
+    "mean_difference",
     "mean_over_seeds",
     "null_asr",
     "null_tpr",

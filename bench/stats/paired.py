@@ -95,6 +95,27 @@ def percentile_difference(value: float, draws: FloatArray, alpha: float, method:
     return Difference(value, min(value, float(low)), max(value, float(high)), p, method, 1 - alpha)
 
 
+def mean_difference(parts: Sequence[Difference]) -> Difference:
+    """Mean over R seeds, whose splits are independent: MOVER for the ends, normal p.
+
+    low = mean - sqrt(sum (value_r - low_r)^2) / R, and likewise high (Zou & Donner 2008); p from
+    the mean and the half-width on the side of 0. ValueError for none or for two levels.
+    """
+    not_empty(parts, "parts")
+    if len(parts) == 1:
+        return parts[0]
+    level = parts[0].level
+    if any(part.level != level for part in parts):
+        raise ValueError("parts: intervals of different levels cannot be averaged")
+    value, low, high = np.array([part[:3] for part in parts]).T
+    mean = float(value.mean())
+    down, up = (float(np.linalg.norm(value - end)) / len(parts) for end in (low, high))
+    towards = down if mean > 0 else up
+    p = 2 * float(ndtr(-abs(mean) * two_sided_z(level) / towards)) if towards else 1.0
+    method = f"mover({parts[0].method})"
+    return Difference(mean, mean - down, mean + up, p, method, level)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for their number (Holm 1979), in the order given.
 

@@ -124,7 +124,8 @@ def test_doctor_goes_on_without_the_embedded_base(
 
 
 @pytest.mark.parametrize("verb", [(), *((verb,) for verb in (
-    "run", "plan", "resume", "leaderboard", "doctor", "list", "show"))])  # fmt: skip
+    "run", "plan", "resume", "leaderboard", "submit", "validate", "compare", "doctor", "list",
+    "show"))])  # fmt: skip
 def test_every_verb_has_a_help(cli: Cli, verb: tuple[str, ...]) -> None:
     ended = cli(*verb, "--help")
     assert ended.code == 0
