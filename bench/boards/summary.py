@@ -46,6 +46,8 @@ def _figures(row: Row, clip: str | None) -> dict[str, Any]:
         "base_auc": row.figure("auc", "base_control"),
         "auc_touched": row.figure("auc_touched"),
         "auc_untouched": row.figure("auc_untouched"),
+        "canary_tpr": row.figure("tpr", "canaries"),
+        "canary_auc": row.figure("auc", "canaries"),
         "kid_effnet": row.utility("kid_effnet"),
         "held_out_loss": row.utility("held_out_loss"),
         "clip_score": row.clip_score(clip),
@@ -192,7 +194,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
             f"FID (Inception, n = {utility['n']}) of the first row {fid['value']:.2f}, "
             f"real against real {fid['floor']:.2f}: at this n mostly bias."
         )
-    lines += [*_touched(rows), *_realised(rows)]
+    lines += [*_canaries(rows), *_touched(rows), *_realised(rows)]
     return lines + suspicions(rows)
 
 
@@ -246,6 +248,21 @@ def _realised(rows: Sequence[Row]) -> list[str]:
             words = ", ".join(f"{name} {_short(value)}" for name, value in facts.items())
             told[f"{title}: {words}."] = None
     return list(told)
+
+
+def _canaries(rows: Sequence[Row]) -> list[str]:
+    """How the mislabelled pairs fare, by row."""
+    found = []
+    for row in rows:
+        tpr, auc = row.figure("tpr", "canaries"), row.figure("auc", "canaries")
+        if tpr and auc:
+            first = next(iter(row.results.values()))["canaries"]
+            found.append(
+                f"{row.defense}/{row.attack}: {tpr.text(100, 0)} % of {first['members']} "
+                f"mislabelled members score above all {first['holdouts']} mislabelled hold-outs "
+                f"(chance {100 * first['tpr_null']:.1f}), AUC {auc.text(100, 1)}."
+            )
+    return found
 
 
 def _touched(rows: Sequence[Row]) -> list[str]:

@@ -267,6 +267,7 @@ def test_canaries_are_trained_on_by_half_and_counted_apart(
     assert watched["attack"]["members"] == usual["attack"]["members"]
     assert watched["training"]["pairs"] == usual["training"]["pairs"] + 3
     assert "canaries" not in usual
+    assert "of 3 mislabelled members score above all 3 mislabelled hold-outs" in ended.out
     refused = cli(*words, "--canaries", 5)
     assert refused.code == 2
     assert "even number" in refused.err
