@@ -67,6 +67,10 @@ class Request:
             raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
         if self.pool != "mean" and self.replays == 1:
             raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
+        if self.canaries % 2:
+            raise UsageError(
+                f"--canaries {self.canaries}: half are trained on, so give an even number"
+            )
         if self.canaries and self.view == "pseudo":
             raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
         recipe = named_recipe(self.recipe)

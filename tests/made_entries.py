@@ -22,9 +22,9 @@ def measure(value: float, half: float = 0.005) -> dict[str, Any]:
     return {"value": value, "low": value - half, "high": value + half, "method": "x", "level": 0.95}
 
 
-def plugin(name: str) -> dict[str, Any]:
+def plugin(name: str, shipped: bool = True) -> dict[str, Any]:
     about = {"name": name, "label": name, "params": {}, "source": SHA, "file": SHA, "reads": []}
-    return {**about, "shipped": True, "text": None}
+    return {**about, "shipped": shipped, "text": None if shipped else "its text"}
 
 
 def gate(passed: bool) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def entry(
     base_lift: float = 0.0,
     canaries: int = 8,
     clip: float = 20.0,
+    shipped: bool = True,
     **target: Any,
 ) -> Entry:
     """Members' scores of each attack are higher by its lift, in standard deviations."""
@@ -65,7 +66,7 @@ def entry(
             "resolution": 32,
             "recipe": {"name": "mini", "epochs": 80, "board": True},
             "augment": "default",
-            "defense": {"label": name, "parts": [plugin(name.partition("[")[0])]},
+            "defense": {"label": name, "parts": [plugin(name.partition("[")[0], shipped)]},
             "at": at,
             "sampling": {"n": 350, "steps": 25, "guidance": 3.0},
             "canaries": canaries,

@@ -30,7 +30,15 @@ MAY: dict[str, set[str]] = {
     "text": GROUND,
     "stats": set(),
     "learning": set(),
-    "boards": NUMBERS | {"entries.entry", "errors", "trust.control", "trust.gate"},
+    "boards": NUMBERS
+    | {
+        "entries.entry",
+        "entries.schema",
+        "entries.sealing",
+        "errors",
+        "trust.control",
+        "trust.gate",
+    },
     "models": GROUND | {"data"},
     "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},

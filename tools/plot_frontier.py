@@ -26,7 +26,7 @@ GAP = 2.2
 
 def main(entries: Path, out: Path) -> None:
     """One figure; defenses with the 95 % intervals of the board."""
-    found = [standing(one, Resamples.of(sizes(one))) for one in all_entries(entries)]
+    found = [standing(one, Resamples.of(sizes(one)), one.seeds) for one in all_entries(entries)]
     plt.rcParams.update({"svg.hashsalt": "frontier", "font.size": 9})
     figure, axes = plt.subplots(figsize=(9, 5.4))
     for label, told in RATES.items():
@@ -45,7 +45,7 @@ def main(entries: Path, out: Path) -> None:
 def _path(axes: plt.Axes, standings: list[Standing], name: str) -> None:
     """Checkpoints of one undefended training."""
     standings = sorted(standings, key=lambda one: one.epoch)
-    places = [(one.cost().value, 100 * one.worst.auc) for one in standings]
+    places = [(one.cost().value, 100 * one.worst.auc.value) for one in standings]
     axes.plot(*zip(*places, strict=True), "o-", ms=4, lw=1, label=name)
     for one, place in zip(standings, places, strict=True):
         axes.annotate(str(one.epoch), place, xytext=(4, -9), textcoords="offset points", size=7)
@@ -55,9 +55,9 @@ def _defenses(axes: plt.Axes, standings: list[Standing]) -> None:
     """Crosses of both intervals, their names in the margin without overlap."""
     edge = min(one.cost().low for one in standings) - 0.004
     height = 101.0
-    for one in sorted(standings, key=lambda one: -one.worst.auc):
-        cost, leak = one.cost(), 100 * one.worst.auc
-        low, high = np.quantile(100 * one.worst.auc_draws, [0.025, 0.975])
+    for one in sorted(standings, key=lambda one: -one.worst.auc.value):
+        cost, leak = one.cost(), 100 * one.worst.auc.value
+        low, high = np.quantile(100 * one.worst.auc.draws, [0.025, 0.975])
         spread = {"xerr": [[cost.value - cost.low], [cost.high - cost.value]],
                   "yerr": [[leak - low], [high - leak]]}  # fmt: skip
         axes.errorbar(cost.value, leak, **spread, fmt="ks", ms=4, lw=0.6, alpha=0.7)

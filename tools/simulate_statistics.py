@@ -139,7 +139,7 @@ def worst_cases(runs: int) -> Iterator[Line]:
     values, inside, shown, naive, caught = [], [], 0, [], []
     for _ in range(runs):
         scores = attacked(rng, nothing)
-        found = worst_case(scores, resamples).estimate()
+        found = worst_case(scores, resamples).tpr.estimate()
         values.append(found.value)
         inside.append(found.low <= band.value <= found.high)
         shown += found.value > band.high
@@ -171,10 +171,10 @@ def seeds_that_differ(
     Truth: what the attack that is worst in truth gives at these sizes, on average over trainings.
     """
     least = Resamples.of(SIZES, 2)
-    lone = [worst_case(attacked(rng, LIFTS[:1], spread), least).value for _ in range(4 * runs)]
+    lone = [worst_case(attacked(rng, LIFTS[:1], spread), least).tpr.value for _ in range(4 * runs)]
     truth, inside = float(np.mean(lone)), []
     for _ in range(runs):
-        found = worst_case(attacked(rng, LIFTS, spread), resamples).estimate()
+        found = worst_case(attacked(rng, LIFTS, spread), resamples).tpr.estimate()
         inside.append(found.low <= truth <= found.high)
     one = [stats.tpr_at_fpr(rng.normal(LIFTS[0], 1, 500), rng.normal(size=500)) for _ in lone]
     between = np.std(true_tpr(LIFTS[0] + spread * rng.standard_normal(20_000)))
@@ -191,7 +191,9 @@ def equal_models(boards: int) -> Iterator[Line]:
     resamples, rng = Resamples.of(SIZES), np.random.default_rng(4)
     apart, any_apart = 0, 0
     for _ in range(boards):
-        draws = np.stack([worst_case(attacked(rng, LIFTS[:1]), resamples).draws for _ in range(10)])
+        draws = np.stack(
+            [worst_case(attacked(rng, LIFTS[:1]), resamples).tpr.draws for _ in range(10)]
+        )
         beaten = sum(rank - 1 for rank in shared_ranks(-draws))
         apart, any_apart = apart + beaten, any_apart + (beaten > 0)
     yield Line(

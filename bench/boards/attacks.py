@@ -34,7 +34,9 @@ def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> l
 
     With the pictures' own captions and undefended shadows: what knows the defense is on some only.
     """
-    by_label = {one.label: one for one in standings if one.at_end and not one.failed}
+    by_label = {
+        one.label: one for one in standings if one.at_end and one.shipped and not one.failed
+    }
     on = [by_label[label] for label in targets if label in by_label]
     if not on:
         return []

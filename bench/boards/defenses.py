@@ -25,14 +25,13 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
     """Rows in rank order; those that failed a gate last, without a rank."""
     able = [one for one in standings if not one.failed and one.at_end]
     points = [one for one in standings if one.undefended and not one.failed]
-    draws = len(standings[0].worst.draws)
-    seeds = max(len(one.entry.seeds) for one in standings)
-    leaks = np.array([one.worst.draws for one in able]).reshape(len(able), draws)
+    draws = len(standings[0].worst.tpr.draws)
+    leaks = np.array([one.worst.tpr.draws for one in able]).reshape(len(able), draws)
     costs = np.array([one.cost_draws(draws) for one in able]).reshape(len(able), draws)
     framed = len(points) >= FEWEST_POINTS
-    gains = _gains(points, costs, leaks, "draws") if framed else -leaks
-    areas = np.array([one.worst.auc_draws for one in able]).reshape(len(able), draws)
-    easier = _gains(points, costs, areas, "auc_draws") if framed else gains
+    gains = _gains(points, costs, leaks, "tpr") if framed else -leaks
+    areas = np.array([one.worst.auc.draws for one in able]).reshape(len(able), draws)
+    easier = _gains(points, costs, areas, "auc") if framed else gains
     places = shared_ranks(gains) if able else []
     layers = tiers(leaks, costs, LEAK_MARGIN, COST_MARGIN) if able else []
     usual = next((one for one in able if one.label == "none"), None)
@@ -40,17 +39,17 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
         {
             "rank": str(place),
             "tier": TIERS[min(layer, len(TIERS)) - 1],
-            **_row(one, seeds),
+            **_row(one),
             "frontier gain": _signed(*gain) if framed else "",
             "AUC gain": _signed(*milder) if framed else "",
             "remarks": _remarks(one, usual),
-            "_order": (place, -gain[0], one.worst.value, one.entry.name),
+            "_order": (place, -gain[0], one.worst.tpr.value, one.entry.name),
         }
         for one, place, layer, gain, milder in zip(
             able,
             places,
             layers,
-            zip(_observed(points, able, "value"), gains, strict=True),
+            zip(_observed(points, able, "tpr"), gains, strict=True),
             zip(_observed(points, able, "auc"), easier, strict=True),
             strict=True,
         )
@@ -60,7 +59,7 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
         {
             "rank": "-",
             "tier": "-",
-            **_row(one, seeds),
+            **_row(one),
             "frontier gain": "",
             "AUC gain": "",
             "remarks": "not ranked: " + "; ".join(one.failed),
@@ -74,7 +73,7 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
 def frontier_points(standings: Sequence[Standing]) -> list[Record]:
     """The undefended models, the best utility first, and which of them make the frontier."""
     points = [one for one in standings if one.undefended and not one.failed]
-    places = [(one.cost().value, one.worst.value) for one in points]
+    places = [(one.cost().value, one.worst.tpr.value) for one in points]
     kept = {
         (float(cost), float(leak))
         for cost, leak in zip(*lower_frontier(*np.array(places).T), strict=True)
@@ -96,7 +95,7 @@ def frontier_points(standings: Sequence[Standing]) -> list[Record]:
 def _gains(points: Sequence[Standing], costs: Any, leaks: Any, what: str) -> Any:
     """Replicates of the gain (R, B), the frontier's own errors included."""
     there = np.stack([one.cost_draws(costs.shape[1]) for one in points])
-    leaking = np.stack([getattr(one.worst, what) for one in points])
+    leaking = np.stack([getattr(one.worst, what).draws for one in points])
     return frontier_gains(there, leaking, costs, leaks)
 
 
@@ -105,32 +104,32 @@ def _observed(points: Sequence[Standing], able: Sequence[Standing], what: str) -
     if len(points) < FEWEST_POINTS:
         return [0.0 for _ in able]
     costs, own_costs = ([[one.cost().value] for one in found] for found in (points, able))
-    leaks, own = ([[getattr(one.worst, what)] for one in found] for found in (points, able))
+    leaks, own = ([[getattr(one.worst, what).value] for one in found] for found in (points, able))
     gains = frontier_gains(*map(np.array, (costs, leaks, own_costs, own)))
     return [float(gain) for gain in gains[:, 0]]
 
 
-def _row(one: Standing, seeds: int) -> Record:
+def _row(one: Standing) -> Record:
     return {
         "defense": one.label,
-        "TPR@1%FPR": _percent(one) if one.worst.value > one.chance.high else "≤ chance",
+        "TPR@1%FPR": _percent(one),
         "worst attack": one.worst_attacks,
         "attackers": len(one.sound),
-        "AUC": _interval(_around(one.worst.auc, one.worst.auc_draws), 100, 1),
+        "AUC": _interval(one.worst.auc.estimate(), 100, 1),
         "ε ≥": f"{one.epsilon:.1f}",
         "canary TPR": "-" if one.canary is None else _interval(one.canary, 100, 0),
         "KID": _text(one.utility("kid_effnet"), 1, 4),
         "FD64": f"{one.rows[0].mean('fd_effnet64'):.2f}",
         "CLIPScore": _text(one.utility("clip_score"), 1, 2),
         "held-out loss": _text(one.utility("held_out_loss"), 1, 4),
-        "seeds": f"{len(one.entry.seeds)}" if len(one.entry.seeds) == seeds else "other",
+        "seeds": f"{len(one.entry.seeds)}",
         "seed SD": f"{100 * _spread(one):.1f}",
     }
 
 
 def _spread(one: Standing) -> float:
     """SD between seeds of the TPR@1%FPR of the attack found worst on the first half."""
-    figure = one.rows[one.entry.attackers.index(one.sound[one.worst.chosen[0]])].figure("tpr")
+    figure = one.rows[one.entry.attackers.index(one.sound[one.worst.tpr.chosen[0]])].figure("tpr")
     return (figure and figure.seed_sd) or 0.0
 
 
@@ -156,7 +155,10 @@ def _around(value: float, draws: Any) -> tuple[float, float, float]:
 
 
 def _percent(one: Standing) -> str:
-    return _interval(one.worst.estimate(), 100, 1)
+    """No digit inside the band of attackers who know nothing."""
+    if one.worst.tpr.value <= one.chance.high:
+        return "≤ chance"
+    return _interval(one.worst.tpr.estimate(), 100, 1)
 
 
 def _interval(estimate: Any, scale: float, digits: int) -> str:

@@ -17,10 +17,14 @@ from bench.boards.gates import told
 from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
 from bench.entries.entry import Entry
+from bench.entries.schema import SEEDS
+from bench.entries.sealing import digest
 from bench.stats.worst import Resamples
 
 USUAL = {"base_label": "mini-sd", "recipe": "mini", "augment": "default"}
 """What a board's name leaves out."""
+CANARIES = 64
+"""As the published boards have."""
 Record = dict[str, Any]
 
 
@@ -42,17 +46,16 @@ class Page:
 
 
 def pages(entries: Iterable[Entry]) -> list[Page]:
-    """Two pages for every board that these entries give, in the order of first appearance."""
+    """Two pages for every board that these entries give, by name."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(_key(entry), []).append(entry)
-    names = [_name(group[0]) for group in groups.values()]
-    made = []
-    for name, group in zip(names, groups.values(), strict=True):
-        target = group[0].about.target
-        other = f"-{target.data_identity[:8]}-{target.base_identity[:8]}-{target.canaries}"
-        made += _pages(name + (other if names.count(name) > 1 else ""), group)
-    return made
+    boards: dict[str, list[Entry]] = {}
+    # Of boards that would share a name the largest has it, whoever comes beside.
+    for key, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        name = _name(group[0])
+        boards[f"{name}-{digest(list(key))[:8]}" if name in boards else name] = group
+    return [page for name in sorted(boards) for page in _pages(name, boards[name])]
 
 
 def render_pages(made: Sequence[Page], form: Format) -> str:
@@ -80,6 +83,7 @@ def _name(entry: Entry) -> str:
     told = {"base_label": target.base_label, "recipe": str(target.recipe["name"]),
             "augment": target.augment}  # fmt: skip
     parts = [target.data_label, *(told[k] for k, usual in USUAL.items() if told[k] != usual)]
+    parts += [] if target.canaries == CANARIES else [f"canaries {target.canaries}"]
     return "-".join(map(_slug, parts))
 
 
@@ -89,13 +93,13 @@ def _slug(text: str) -> str:
 
 def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     draws = cache(Resamples.of)
-    standings = [standing(entry, draws(tuple(sizes(entry)))) for entry in entries]
+    seeds = _seeds(entries)
+    standings = [standing(entry, draws(tuple(sizes(entry))), seeds) for entry in entries]
     standings.sort(key=lambda one: one.entry.name)
-    widest = max((sizes(entry) for entry in entries), key=len)
     target = entries[0].about.target
     what = f"{target.data_label} (base {target.base_label}, recipe {target.recipe['name']}, "
     what += f"augmentation {target.augment})"
-    measured = _measured(standings, widest)
+    measured = _measured([one for one in standings if not one.other_seeds])
     ranked = defenses.ranked(standings)
     tables = {
         "Defenses": ranked,
@@ -105,7 +109,7 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     board = Page(
         f"{name}-defenses",
         f"Defenses against membership inference on {what}",
-        [*measured, *_defense_notes()],
+        [*measured, *_defense_notes(standings)],
         {heading: records for heading, records in tables.items() if records},
     )
     found = attacks.ranked(standings)
@@ -116,10 +120,16 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     return [board, Page(f"{name}-attacks", title, notes, {"Attacks": found})]
 
 
-def _measured(standings: Sequence[Standing], pairs: Sequence[tuple[int, int]]) -> list[str]:
-    first, about = standings[0], standings[0].entry.about
-    utility, members = first.entry.utility(first.entry.seeds[0]), about.target.canaries // 2
-    band = max((one.chance for one in standings), key=lambda chance: chance.high)
+def _seeds(entries: Sequence[Entry]) -> list[int]:
+    """Those that are asked for; where no entry has them, those that most have."""
+    found = [tuple(entry.seeds) for entry in entries]
+    most = max(found.count(one) for one in found)
+    return list(SEEDS if SEEDS in found else min(one for one in found if found.count(one) == most))
+
+
+def _measured(standings: Sequence[Standing]) -> list[str]:
+    about, pairs = standings[0].entry.about, sizes(standings[0].entry)
+    members = about.target.canaries // 2
     devices = dict.fromkeys(
         str(seed.made.get("device", "unknown"))
         for one in standings
@@ -137,27 +147,33 @@ def _measured(standings: Sequence[Standing], pairs: Sequence[tuple[int, int]]) -
         f"members and {pairs[0][1]} hold-outs of its own split, by version "
         f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
         "Percentages with 95 % intervals.",
-        "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused. Chance is "
-        f"{100 * band.value:.1f}; as many attackers as here, knowing nothing, stay at or below "
-        f"{100 * band.high:.1f} in 39 of 40 rows, then shown as `≤ chance`. AUC: 50 is chance.",
-        f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
-        f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
-        f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
+        "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused; chance is "
+        f"{100 * standings[0].chance.value:.1f}. AUC: 50 is chance.",
         *(["Provisional: some models have fewer than three seeds."] if few else []),
     ]
 
 
-def _defense_notes() -> list[str]:
+def _defense_notes(standings: Sequence[Standing]) -> list[str]:
+    band = max((one.chance for one in standings), key=lambda chance: chance.high)
+    first = standings[0].entry
+    utility = first.utility(first.seeds[0])
     return [
+        "As many attackers as stand on a row here, knowing nothing, stay at or below "
+        f"{100 * band.high:.1f} TPR@1%FPR in 39 of 40 rows; such figures are shown as `≤ chance`.",
+        f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
+        f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
+        f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
         "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
         "the pairs, measured on the other, both ways, and chosen anew in every replicate of the "
         "interval (seeds, then pairs).",
         "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
-        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead. "
-        "It orders the board; models that a paired 99 % interval cannot separate share a rank. "
-        "`AUC gain`: the same in points of AUC, which 500 pairs tell far better than TPR@1%FPR; it "
-        "averages over pairs that are easy and hard to find, and orders nothing. `tier`: A is "
-        "beaten by no other in both leak and KID.",
+        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead; "
+        "undefended models, themselves points of the frontier, cannot be above 0. It orders the "
+        "board: `rank` is one more than the number of models that are surely better (paired 99 % "
+        "interval). "
+        "`AUC` and `AUC gain`: of the attack that is worst by AUC, chosen in the same way. 500 "
+        "pairs tell it far better than TPR@1%FPR; it averages over pairs that are easy and hard to "
+        "find, and orders nothing. `tier`: A is beaten by no other in both leak and KID.",
         "`ε ≥`: empirical lower bound on epsilon by that attack, 95 %: attack and threshold chosen "
         "on one half, tested on the other. No guarantee, and few pairs cannot show a large one.",
         "`canary TPR`: share of the mislabelled members above every mislabelled hold-out, under "
@@ -172,9 +188,9 @@ def _attack_notes(standings: Sequence[Standing]) -> list[str]:
     return [
         f"Mean over the same targets for every attack: {', '.join(present)}"
         + (f" (not measured: {', '.join(lacking)})" if lacking else "")
-        + ". Attacks that a paired 99 % interval cannot separate share a rank. `queries`: U-Net "
-        "rows a pair on the target, and on the attacker's own reference. `power-query front`: no "
-        "other finds more for as few.",
+        + ". `rank`: one more than the number of attacks that are surely better (paired 99 % "
+        "interval). `queries`: U-Net rows a pair on the target, and on the attacker's own "
+        "reference. `power-query front`: no other finds more for as few.",
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.boards.rows import Figure, Row, collect
 from bench.entries.entry import Entry
+from bench.entries.schema import Plugin
 from bench.stats.audit import Halves, epsilon_lower_bound
 from bench.stats.estimate import Estimate, mean_over_seeds
 from bench.stats.intervals import tpr_interval
@@ -34,6 +35,8 @@ class Standing:
     chosen on the first half of the pairs and tested on the second."""
     chance: Estimate
     """What as many attackers who know nothing would find."""
+    other_seeds: bool
+    """Whether its seeds are not those of the board: it compares with nothing then."""
     canary: Estimate | None
     """TPR on the canaries, no hold-out among them accused, of the attack found worst on the first
     half of the pairs: no canary had a say in which it is."""
@@ -52,17 +55,30 @@ class Standing:
 
     @property
     def undefended(self) -> bool:
-        """Whether it is a point of the frontier: no defense, at any checkpoint and rate."""
-        return {part.name for part in self.entry.about.target.defense.parts} <= UNDEFENDED
+        """Whether it is a point of the frontier: no defense, at any checkpoint and rate.
+
+        Of the suite's own: anybody may call a file of theirs `none`.
+        """
+        return self.shipped and {part.name for part in self._parts} <= UNDEFENDED
+
+    @property
+    def shipped(self) -> bool:
+        return all(part.shipped for part in self._parts)
+
+    @property
+    def _parts(self) -> Sequence[Plugin]:
+        return self.entry.about.target.defense.parts
 
     @property
     def worst_attacks(self) -> str:
         """The attack that was worst on the first half, and on the second if that was another."""
-        return " / ".join(dict.fromkeys(self.sound[i] for i in self.worst.chosen))
+        return " / ".join(dict.fromkeys(self.sound[i] for i in self.worst.tpr.chosen))
 
     @cached_property
     def failed(self) -> list[str]:
         """Why it may not be ranked: gates of its splits, or that no attacker passed its own."""
+        if self.other_seeds:
+            return [f"seeds {', '.join(map(str, self.entry.seeds))}, not those of the board"]
         lines = list(dict.fromkeys(line for row in self.rows for line in row.failed))
         return lines if self.none_sound else [line for line in lines if line in self.common]
 
@@ -98,8 +114,11 @@ class Standing:
         return estimate.value + spread * rng.standard_normal(replicates)
 
 
-def standing(entry: Entry, resamples: Resamples) -> Standing:
-    """The worst case over all attackers of the entry whose own gates passed."""
+def standing(entry: Entry, resamples: Resamples, seeds: Sequence[int]) -> Standing:
+    """The worst case over all attackers of the entry whose own gates passed.
+
+    `seeds`: those of the board.
+    """
     rows = collect(entry.results())
     common = set.intersection(*(set(row.failed) for row in rows))
     sound = tuple(
@@ -112,10 +131,11 @@ def standing(entry: Entry, resamples: Resamples) -> Standing:
         sides = [entry.scores(attacker, seed) for attacker in counted]
         scores.append(SeedScores(*(np.stack(side) for side in zip(*sides, strict=True))))
     worst = worst_case(scores, resamples)
-    attacker = counted[worst.chosen[0]]
+    attacker = counted[worst.tpr.chosen[0]]
     epsilon = _epsilon(entry, attacker, resamples.halves)
     chance = null_band(tuple(sizes(entry)), len(counted))
-    return Standing(entry, rows, worst, counted, epsilon, chance, _canary(entry, attacker))
+    other = list(seeds) != entry.seeds
+    return Standing(entry, rows, worst, counted, epsilon, chance, other, _canary(entry, attacker))
 
 
 def _epsilon(entry: Entry, attacker: str, halves: Sequence[Halves]) -> float:

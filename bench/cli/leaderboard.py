@@ -24,9 +24,13 @@ def leaderboard(
     from_store: Annotated[
         bool, typer.Option("--from-store", help="Rank the finished runs of the store instead.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for the Markdown files.")] = Path(
-        "leaderboards"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the Markdown files; default: leaderboards for entries, none for the "
+            "store, whose boards are printed."
+        ),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option("--check", help="Write nothing; exit 3 with a diff where a page is not so."),
@@ -44,8 +48,8 @@ def leaderboard(
 
     shape = o.form(form)
     if from_store:
-        place = Store((store or default_root()).expanduser().resolve())
-        found = of_store(place, partial(print, file=sys.stderr))
+        results = Store((store or default_root()).expanduser().resolve())
+        found = of_store(results, partial(print, file=sys.stderr))
     else:
         found = all_entries(entries)
     if not found:
@@ -54,16 +58,18 @@ def leaderboard(
             "makes entries of them, and --from-store ranks the runs of the store"
         )
     made = pages(found)
+    place = out or (None if from_store else Path("leaderboards"))
     if check:
-        _check(made, out)
+        _check(made, place or Path("leaderboards"))
     elif shape != "md":
         print(render_pages(made, shape))
     else:
         for page in made:
-            with full_disk_is_told(out):
-                path = make_folder(out, "--out") / f"{page.name}.md"
-                write_atomic(path, page.markdown().encode())
-            print(path, file=sys.stderr)
+            if place is not None:
+                with full_disk_is_told(place):
+                    path = make_folder(place, "--out") / f"{page.name}.md"
+                    write_atomic(path, page.markdown().encode())
+                print(path, file=sys.stderr)
             print(page.markdown())
 
 
@@ -71,7 +77,15 @@ def _check(made: Sequence[Page], out: Path) -> None:
     """ValidationError with a diff unless the pages are what the entries give."""
     from difflib import unified_diff
 
-    wrong = []
+    names = {f"{page.name}.md" for page in made}
+    wrong = [
+        str(path)
+        for kind in ("defenses", "attacks")
+        for path in sorted(out.glob(f"*-{kind}.md"))
+        if path.name not in names
+    ]
+    for stale in wrong:
+        print(f"{stale}: no entries give this page")
     for page in made:
         path = out / f"{page.name}.md"
         try:
@@ -87,6 +101,6 @@ def _check(made: Sequence[Page], out: Path) -> None:
     if wrong:
         raise ValidationError(
             f"{', '.join(wrong)}: not what the entries give; write them anew with `bench "
-            "leaderboard`"
+            "leaderboard`, and remove what no entry gives"
         )
     print(f"{len(made)} pages are what their entries give", file=sys.stderr)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import typer
 
 from bench.errors import UsageError
@@ -22,7 +21,7 @@ OF_ALL = ("--store", "--workers", "--format", "--requests")
 def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> list[Request]:
     """The requests of the file; `#` begins a remark. UsageError names file and line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--requests {path} cannot be read: {error}") from None
     single = typer.Typer(add_completion=False)
@@ -33,11 +32,13 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> list
             words = shlex.split(line, comments=True)
             if strange := [word for word in words if word.partition("=")[0] in OF_ALL]:
                 raise UsageError(f"{strange[0]} belongs to the whole run, not to a line")
+            if "--help" in words:
+                raise UsageError("--help is no request")
             if words:
                 context = command.make_context("line", words)
                 found += read(**context.params | {"store": store}).requests
-        except (ValueError, UsageError, click.ClickException) as error:
-            said = error.format_message() if isinstance(error, click.ClickException) else error
+        except (ValueError, UsageError, typer.TyperException) as error:
+            said = getattr(error, "format_message", lambda wrong=error: str(wrong))()
             raise UsageError(f"{path}:{number}: {said}") from None
     if not found:
         raise UsageError(f"--requests {path} holds no request")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 QUICK_SAMPLES = 64
+OF_ALL = ("store", "workers", "form", "requests")
+"""Options of a whole run; the others are a request's own."""
 
 
 class Asked(NamedTuple):
@@ -62,8 +65,12 @@ def _read(
     from bench.specs import Sampling
 
     if requests is not None:
-        if defense or attack:
-            raise UsageError("--requests FILE names defenses and attacks; leave out the others")
+        given = dict(locals())
+        for name, parameter in signature(_read).parameters.items():
+            if name not in OF_ALL and given[name] != parameter.default:
+                raise UsageError(
+                    f"--requests FILE says it all; leave out --{name.replace('_', '-')}"
+                )
         several = read_lines(requests, _read, store)
         return Asked(several, _open(store), workers or default_workers(), o.form(form))
     if not defense or not attack:

@@ -43,11 +43,9 @@ def draw_canaries(
 ) -> Canaries:
     """`n` auxiliary pictures with each other's captions, none with its own; half are members.
 
-    One of a cluster at most, so that no canary has a twin on the other side. UsageError where
-    there are too few clusters, or `n` is odd.
+    `n` is even. One of a cluster at most, so that no canary has a twin on the other side.
+    UsageError where there are too few clusters.
     """
-    if n % 2:
-        raise UsageError(f"--canaries {n}: half of them are trained on, so give an even number")
     known = set(auxiliary)
     clusters = [inside for group in groups if (inside := [id_ for id_ in group if id_ in known])]
     if n > len(clusters):

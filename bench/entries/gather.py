@@ -13,7 +13,7 @@ from bench.entries.document import checked, parse
 from bench.entries.entry import Entry
 from bench.entries.load import load, names
 from bench.entries.places import named
-from bench.entries.schema import DOCUMENT, Provenance
+from bench.entries.schema import Provenance
 from bench.entries.sealing import text_of
 from bench.runs import saved
 from bench.store import Store
@@ -22,7 +22,9 @@ from bench.training.recipe import named_recipe
 
 def all_entries(folder: Path) -> list[Entry]:
     """By name; EntryError for the first that does not hold together."""
-    return [load(path.parent) for path in sorted(folder.glob(f"*/{DOCUMENT}"))]
+    if not folder.is_dir():
+        return []
+    return [load(path) for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def of_store(store: Store, say: Callable[[str], None]) -> list[Entry]:
@@ -30,17 +32,19 @@ def of_store(store: Store, say: Callable[[str], None]) -> list[Entry]:
 
     An attacker that lacks a seed of its model is left out, and told.
     """
-    runs = [
-        run
-        for run in saved(store)
-        if run.finished(store) == len(run.metrics)
-        and all(named_recipe(request.recipe).board for request in run.requests)
-    ]
+    runs = []
+    for run in saved(store):
+        if not all(named_recipe(request.recipe).board for request in run.requests):
+            continue
+        if run.finished(store) < len(run.metrics):
+            say(f"left out run {run.id}: not finished (`bench resume {run.id}`)")
+        else:
+            runs.append(run)
     models = gathered(store, runs)
     for model in models:
         _complete(model, say)
-    code = provenance()
-    return [_entry(model, name, code) for name, model in named(models, None).items()]
+    code, whole = provenance(), [model for model in models if model.attackers]
+    return [_entry(model, name, code) for name, model in named(whole, None).items()]
 
 
 def _complete(model: Model, say: Callable[[str], None]) -> None:

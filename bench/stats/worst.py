@@ -71,19 +71,14 @@ class Resamples:
         return cls(tuple(halves), tuple(counts), seeds / len(sizes))
 
 
-@dataclass(frozen=True)
-class Worst:
-    """TPR@1%FPR of the worst attack: mean over seeds of what it finds on the half not chosen on."""
+class Picked(NamedTuple):
+    """A figure of the worst attack: mean over seeds of what it finds on the half not chosen on."""
 
     value: float
     draws: FloatArray
     """Replicates, (B,), each with a choice of its own."""
     chosen: tuple[int, int]
     """The attack found worst on the first half, and on the second."""
-    auc: float
-    """AUC of the chosen attacks on the halves they were not chosen on."""
-    auc_draws: FloatArray
-    """Its replicates, (B,), under the attacks that were chosen."""
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """With the percentile interval of the replicates."""
@@ -93,49 +88,38 @@ class Worst:
         return Estimate(value, min(value, low), max(value, high), "hierarchical-bootstrap", level)
 
 
+class Worst(NamedTuple):
+    """The worst attack on a model, by either figure."""
+
+    tpr: Picked
+    auc: Picked
+
+
 def worst_case(scores: Sequence[SeedScores], resamples: Resamples, fpr: float = FPR) -> Worst:
     """The worst of A attacks on one model at S seeds; one choice for all seeds.
 
     T[a, h] = mean over seeds of TPR@f of attack a on half h; a*(h) = argmax_a T[a, h], the higher
     AUC first where two are even; value = (T[a*(0), 1] + T[a*(1), 0]) / 2. Every replicate does the
-    same with its own draws. ValueError where the numbers of pairs are not those of the resamples.
+    same with its own draws; and so does AUC, with choices of its own. ValueError where the numbers
+    of pairs are not those of the resamples.
     """
-    found = np.array([_figures(s, *r) for s, r in _matched(scores, resamples, fpr)])
-    observed, areas = found[..., 0].mean(axis=0), found[..., 1].mean(axis=0)  # (A, 2) each
-    drawn = np.stack([_draws(s, *r) for s, r in _matched(scores, resamples, fpr)])  # (S, A, 2, B)
-    replicated = np.einsum("bs,sahb->bah", resamples.seeds, drawn)
+    matched = _matched(scores, resamples)
+    found = np.array([_figures(one, halves, fpr) for one, halves, _ in matched]).mean(axis=0)
+    drawn = np.stack([_draws(*one, fpr) for one in matched])  # (S, A, 2, 2, B)
+    replicated = np.einsum("bs,sahfb->fbah", resamples.seeds, drawn)
+    rates, areas = found[..., 0], found[..., 1]  # (A, 2) each
     # Too small to matter but for ties: shares of pairs are multiples of 1 / (m S).
     nudge = 1e-9 * areas
-    chosen = np.argmax(observed + nudge, axis=0)
-    rows = np.arange(len(replicated))
-    picks = np.argmax(replicated + nudge, axis=1)
+    return Worst(_picked(rates, replicated[0], nudge), _picked(areas, replicated[1], 0 * nudge))
+
+
+def _picked(observed: FloatArray, replicated: FloatArray, nudge: FloatArray) -> Picked:
+    """Chosen on each half of (A, 2), measured on the other; so in every replicate of (B, A, 2)."""
+    first, second = (int(a) for a in np.argmax(observed + nudge, axis=0))
+    value = float(observed[first, 1] + observed[second, 0]) / 2
+    rows, picks = np.arange(len(replicated)), np.argmax(replicated + nudge, axis=1)
     draws = (replicated[rows, picks[:, 0], 1] + replicated[rows, picks[:, 1], 0]) / 2
-    first, second = int(chosen[0]), int(chosen[1])
-    return Worst(
-        float(observed[first, 1] + observed[second, 0]) / 2,
-        draws,
-        (first, second),
-        float(areas[first, 1] + areas[second, 0]) / 2,
-        _auc_draws(scores, resamples, (second, first)),
-    )
-
-
-def _auc_draws(
-    scores: Sequence[SeedScores], resamples: Resamples, by_half: tuple[int, int]
-) -> FloatArray:
-    """Replicates of the mean AUC of one attack on each half, (B,)."""
-    by_seed = [
-        np.mean(
-            [
-                resampled_auc(one.members[attack][a], one.holdouts[attack][b], *drawn)
-                for attack, (a, b), drawn in zip(by_half, _sides(halves), counts, strict=True)
-            ],
-            axis=0,
-        )
-        for one, halves, counts in zip(scores, resamples.halves, resamples.counts, strict=True)
-    ]
-    draws: FloatArray = np.einsum("bs,sb->b", resamples.seeds, np.stack(by_seed))
-    return draws
+    return Picked(value, draws, (first, second))
 
 
 @cache
@@ -168,18 +152,16 @@ def null_band(
 
 
 def _matched(
-    scores: Sequence[SeedScores], resamples: Resamples, fpr: float
-) -> list[tuple[SeedScores, tuple[tuple[Bools, Bools], Drawn, float]]]:
+    scores: Sequence[SeedScores], resamples: Resamples
+) -> list[tuple[SeedScores, tuple[Bools, Bools], Drawn]]:
     """Each seed's scores with its halves and draws."""
     if len(scores) != len(resamples.halves):
         raise ValueError(f"{len(scores)} seeds, but resamples of {len(resamples.halves)}")
-    matched: list[tuple[SeedScores, tuple[tuple[Bools, Bools], Drawn, float]]] = []
     for number, (one, halves) in enumerate(zip(scores, resamples.halves, strict=True)):
         sizes = one.members.shape[1], one.holdouts.shape[1]
         if sizes != (halves[0].size, halves[1].size):
             raise ValueError(f"seed {number}: {sizes} pairs are not those of the resamples")
-        matched.append((one, (halves, resamples.counts[number], fpr)))
-    return matched
+    return list(zip(scores, resamples.halves, resamples.counts, strict=True))
 
 
 def _sides(halves: tuple[Bools, Bools]) -> list[tuple[Bools, Bools]]:
@@ -187,7 +169,7 @@ def _sides(halves: tuple[Bools, Bools]) -> list[tuple[Bools, Bools]]:
 
 
 def _figures(
-    one: SeedScores, halves: tuple[Bools, Bools], _: object, fpr: float
+    one: SeedScores, halves: tuple[Bools, Bools], fpr: float
 ) -> list[list[tuple[float, float]]]:
     """TPR@f and AUC by attack and half."""
     return [
@@ -197,11 +179,11 @@ def _figures(
 
 
 def _draws(one: SeedScores, halves: tuple[Bools, Bools], counts: Drawn, fpr: float) -> FloatArray:
-    """Replicates of TPR@f by attack and half, (A, 2, B)."""
+    """Replicates of TPR@f and AUC by attack and half, (A, 2, 2, B)."""
     return np.array(
         [
             [
-                resampled_tpr(x[a], y[b], *drawn, fpr)
+                (resampled_tpr(x[a], y[b], *drawn, fpr), resampled_auc(x[a], y[b], *drawn))
                 for (a, b), drawn in zip(_sides(halves), counts, strict=True)
             ]
             for x, y in zip(*one, strict=True)

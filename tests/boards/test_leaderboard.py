@@ -132,15 +132,31 @@ def test_what_does_not_compare_is_on_another_board(other):
     assert len(set(names)) == 4
 
 
-def test_fewer_seeds_are_provisional():
-    made = board(entry("early", {"clid_th": 0.6}, seeds=(0,)))
-    assert "Provisional" in made[0].markdown()
-    assert "provisional" in by_name(made[0].tables["Defenses"])["early"]["remarks"]
+@pytest.mark.parametrize("seeds", [(0,), (2,), (0, 1, 2, 3, 4)])
+def test_other_seeds_than_the_board_s_are_not_ranked_and_change_nothing(seeds):
+    before = by_name(defenses(GOOD))
+    after = by_name(defenses(GOOD, entry("early", {"clid_th": 0.6}, seeds=seeds)))
+    early = after.pop("early")
+    assert (early["rank"], after) == ("-", before)
+    assert "not those of the board" in early["remarks"]
+
+
+def test_a_board_of_one_seed_is_provisional():
+    (page, _) = pages([entry("none", seeds=(0,)), entry("good", {"clid_th": 0.5}, seeds=(0,))])
+    assert "Provisional" in page.markdown()
+    assert page.tables["Defenses"][0]["rank"] == "1"
+
+
+def test_a_file_of_one_s_own_that_is_called_none_is_no_point_of_the_frontier():
+    posing = entry("none", {"clid_th": 0.0}, 0.05, 5, shipped=False)
+    assert by_name(defenses(GOOD, posing)) == by_name(defenses(GOOD))
+    target = entry("del1", {"loss": 3.0, "clid_th": 3.0}, shipped=False)
+    assert board(GOOD, target)[1].tables == board(GOOD)[1].tables
 
 
 def test_a_page_can_be_read_alone_and_is_the_same_every_time():
     text = board(GOOD)[0].markdown()
-    for word in ("500 members", "Chance is", "worst attack", "frontier gain", "cpu"):
+    for word in ("500 members", "chance is", "worst attack", "frontier gain", "cpu"):
         assert word in text
     assert text == board(GOOD)[0].markdown()
 

@@ -202,7 +202,8 @@ def test_a_leaderboard_of_no_entries(bench: Callable[..., Any], tmp_path: Path) 
     ("line", "said"),
     [
         ("--defense nonee --attack loss", "did you mean none"),
-        ("--defens none --attack loss", "--defens"),
+        ("--defens none --attack loss", "asked.txt:2: No such option"),
+        ("--help", "no request"),
         ("--defense none", "name at least one"),
         ("--defense none --attack loss --store x", "--store belongs to the whole run"),
         ("--defense 'none", "No closing quotation"),
@@ -222,5 +223,10 @@ def test_a_request_file_that_is_none(bench: Callable[..., Any], tmp_path: Path) 
     fails(
         bench("run", "--requests", tmp_path / "asked.txt", "--defense", "none"),
         2,
-        "leave out the others",
+        "leave out --defense",
+    )
+    fails(
+        bench("run", "--requests", tmp_path / "asked.txt", "--preset", "quick"),
+        2,
+        "leave out --preset",
     )

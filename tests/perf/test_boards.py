@@ -36,7 +36,7 @@ def test_rendering_a_board_of_200_rows(benchmark) -> None:
     path = [entry("none", {"clid_th": 0.3 * i}, 0.2 - 0.01 * i, 10 * i) for i in range(1, 6)]
     pairs = sizes(some[0])
     resamples = Resamples.of(pairs)
-    known = [standing(one, resamples) for one in (*some, *path)]
+    known = [standing(one, resamples, one.seeds) for one in (*some, *path)]
     standings = [_copy(known[i % len(known)], i) for i in range(200 + len(path))]
 
     def page() -> str:

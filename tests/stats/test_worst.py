@@ -27,7 +27,7 @@ def attacked(gains, rng, sizes=SIZES):
 
 def test_it_is_the_mean_of_both_halves_under_the_attack_that_the_other_half_chose(resamples):
     scores = attacked([0.2, 1.5, 0.9], np.random.default_rng(0))
-    found = worst_case(scores, resamples)
+    found = worst_case(scores, resamples).tpr
     assert found.chosen == (1, 1)
     halves = []
     for side in (0, 1):
@@ -39,13 +39,28 @@ def test_it_is_the_mean_of_both_halves_under_the_attack_that_the_other_half_chos
     assert found.value == pytest.approx(np.mean(halves), abs=1e-12)
 
 
+def test_the_worst_by_auc_is_another_attack_than_the_worst_by_tpr(resamples):
+    rng = np.random.default_rng(7)
+    scores = []
+    for m, n in SIZES:
+        # The second finds a few members for sure and nothing else; the first a little of all.
+        members = np.stack([rng.normal(size=m) + 0.8, rng.normal(size=m)])
+        members[1, : m // 5] = 10
+        scores.append(SeedScores(members, rng.normal(size=(2, n))))
+    found = worst_case(scores, resamples)
+    assert found.tpr.chosen == (1, 1)
+    assert found.auc.chosen == (0, 0)
+    assert found.auc.value > 0.65
+    assert abs(np.mean(found.auc.draws) - found.auc.value) < 0.01
+
+
 def test_attacks_that_know_nothing_stay_at_chance_however_many(resamples):
     band = null_band(tuple(SIZES))
     rng = np.random.default_rng(1)
     naive, fair = [], []
     for _ in range(40):
         scores = attacked([0.0] * 8, rng)
-        fair.append(worst_case(scores, resamples).value)
+        fair.append(worst_case(scores, resamples).tpr.value)
         rates = [
             np.mean([tpr_at_fpr(s.members[a], s.holdouts[a]) for s in scores]) for a in range(8)
         ]
@@ -57,10 +72,10 @@ def test_attacks_that_know_nothing_stay_at_chance_however_many(resamples):
 
 def test_an_attack_that_is_added_and_weaker_changes_nothing(resamples):
     scores = attacked([1.5], np.random.default_rng(2))
-    alone = worst_case(scores, resamples)
+    alone = worst_case(scores, resamples).tpr
     more = [SeedScores(np.vstack([s.members, s.members * 0]), np.vstack([s.holdouts] * 2))
             for s in scores]  # fmt: skip
-    joined = worst_case(more, resamples)
+    joined = worst_case(more, resamples).tpr
     assert joined.value == alone.value
     assert np.array_equal(joined.draws, alone.draws)
 
@@ -88,15 +103,15 @@ def test_seeds_that_differ_widen_the_interval(resamples):
         SeedScores(one.members + shift, one.holdouts)
         for one, shift in zip(attacked([1.2], rng), (-1.0, 0.0, 1.0), strict=True)
     ]
-    width = [np.ptp(worst_case(s, resamples).estimate()[1:3]) for s in (alike, apart)]
+    width = [np.ptp(worst_case(s, resamples).tpr.estimate()[1:3]) for s in (alike, apart)]
     assert width[1] > 1.5 * width[0]
 
 
 def test_the_null_band_is_that_of_one_attack_without_signal():
     band = null_band(((500, 500),))
-    rng = np.random.default_rng(4)
-    resamples = Resamples.of([(500, 500)], replicates=2)
-    found = [worst_case(attacked([0.0], rng, [(500, 500)]), resamples).value for _ in range(600)]
+    rng, pairs = np.random.default_rng(4), [(500, 500)]
+    resamples = Resamples.of(pairs, replicates=2)
+    found = [worst_case(attacked([0.0], rng, pairs), resamples).tpr.value for _ in range(600)]
     inside = np.mean([band.low <= value <= band.high for value in found])
     assert 0.92 <= inside <= 0.99
     assert np.mean(found) == pytest.approx(band.value, abs=0.001)
@@ -107,7 +122,7 @@ def test_more_attacks_that_know_nothing_widen_the_band_and_leave_its_mean():
     assert many.value == pytest.approx(one.value, abs=0.0005)
     assert many.high > one.high
     rng, resamples = np.random.default_rng(6), Resamples.of(SIZES, replicates=2)
-    found = [worst_case(attacked([0.0] * 8, rng), resamples).value for _ in range(400)]
+    found = [worst_case(attacked([0.0] * 8, rng), resamples).tpr.value for _ in range(400)]
     assert np.mean(np.array(found) > many.high) <= 0.05  # of 2.5 % wanted
 
 
@@ -132,10 +147,10 @@ def test_the_interval_covers_what_the_worst_attack_finds(gains):
     resamples = Resamples.of(SIZES)
     rng = np.random.default_rng(5)
     truth = np.mean(
-        [worst_case(attacked(gains[:1], rng), Resamples.of(SIZES, 2)).value for _ in range(400)]
+        [worst_case(attacked(gains[:1], rng), Resamples.of(SIZES, 2)).tpr.value for _ in range(400)]
     )
     covered = []
     for _ in range(300):
-        low, high = worst_case(attacked(gains, rng), resamples).estimate()[1:3]
+        low, high = worst_case(attacked(gains, rng), resamples).tpr.estimate()[1:3]
         covered.append(low <= truth <= high)
     assert np.mean(covered) >= 0.92

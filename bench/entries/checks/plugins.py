@@ -82,6 +82,8 @@ def _source(kind: Kind, plugin: Plugin) -> str | None:
         return None if known else f"no {kind} {shown(plugin.name)} is shipped"
     if plugin.text is None:
         return "a plugin that is not shipped must bring its text"
+    if plugin.name in _shipped(kind):
+        return f"{shown(plugin.name)} is the name of a shipped {kind}; call yours otherwise"
     digest = hashlib.sha256(plugin.text.encode()).hexdigest()
     return None if digest == plugin.file else "text is not what file is the hash of"
 
