@@ -158,7 +158,8 @@ class Request:
 
     def _sampling(self, source: DataSource) -> Sampling:
         """No more prompts than the data set has reference captions."""
-        from bench.data.splits import MINIMUM, SplitSizes
+        from bench.data.sizes import SplitSizes
+        from bench.data.splits import MINIMUM
 
         n = len(source.pairs())
         if n < MINIMUM:

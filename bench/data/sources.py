@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.data import folder, scenes, tiles
 from bench.data.pairs import Pairs
+from bench.data.sizes import SplitSizes
 from bench.errors import UsageError, unknown
 
 
@@ -26,6 +27,8 @@ class DataSource:
     licence: str
     notes: tuple[str, ...] = ()
     """What the user should hear about and need not act on."""
+    sizes: SplitSizes | None = None
+    """What a card says each part of a split holds; None: the usual proportions."""
     load: Callable[[], Pairs] = field(kw_only=True, compare=False, repr=False)
 
     def pairs(self) -> Pairs:
