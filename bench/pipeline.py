@@ -104,6 +104,7 @@ class _Graph:
         cell, recipe = self.cell, self.cell.recipe
         if share < 1:
             recipe = recipe | {"epochs": max(1, round(share * recipe["epochs"])), "keep": []}
+            recipe.pop("keep_raw", None)
         return Stage(
             "train",
             {

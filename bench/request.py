@@ -73,12 +73,15 @@ class Request:
             )
         if self.canaries and self.view == "pseudo":
             raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
-        recipe = named_recipe(self.recipe)
-        attacks = self._willing(self._components("attack", self.attacks), say)
+        trains = named_recipe(self.recipe).epochs > 0
+        attacks = self._willing(self._components("attack", self.attacks), trains, say)
         defenses = self._components("defense", self.defenses)
-        checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
+        if not trains:
+            self._check_untrained(defenses)
         folder = base_folder(self.base)
         source = open_source(self.data)
+        recipe = named_recipe(self.recipe, source.card)
+        checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs)) if trains else [0]
         for note in source.notes:
             say(note)
         shared: dict[str, Any] = {
@@ -135,11 +138,30 @@ class Request:
                 raise UsageError(f"{kind} {label} is asked for twice")
         return found
 
-    def _willing(self, attacks: list[Component], say: Callable[[str], None]) -> list[Component]:
+    def _check_untrained(self, defenses: Sequence[Component]) -> None:
+        """A recipe that trains nothing leaves nothing to defend and no later epoch to attack."""
+        if defended := [one.label for one in defenses if one.name != "none"]:
+            raise UsageError(
+                f"recipe {self.recipe} trains nothing, so {defended[0]} has nothing to defend; "
+                "say --defense none"
+            )
+        if later := [epoch for epoch in self.at if epoch]:
+            raise UsageError(
+                f"--at {later[0]}: recipe {self.recipe} trains nothing; leave out --at"
+            )
+
+    def _willing(
+        self, attacks: list[Component], trains: bool, say: Callable[[str], None]
+    ) -> list[Component]:
         """The attacks that can be run as asked; one asked for by name that cannot is an error."""
         able = []
         for attack in attacks:
             reason = _reason(attack, self.shadow)
+            if not trains and attack.reference in ("shadow", "base"):
+                reason = (
+                    f"recipe {self.recipe} trains nothing, so neither the base nor a shadow is "
+                    "another model to compare with; say reference=PATH"
+                )
             if reason is None:
                 able.append(attack)
             elif list(self.attacks) == ["all"]:

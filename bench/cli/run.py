@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 QUICK_SAMPLES = 64
-OF_ALL = ("store", "workers", "form", "requests")
+OF_ALL = ("store", "workers", "processes", "track", "form", "requests")
 """Options of a whole run; the others are a request's own."""
 
 
@@ -33,6 +34,8 @@ class Asked(NamedTuple):
     store: Store
     workers: int
     form: Format
+    means: dict[str, Any]
+    """How stages are computed; in no key."""
 
 
 def _read(
@@ -57,6 +60,8 @@ def _read(
     inception: o.Inception = None,
     clip: o.Clip = None,
     workers: o.Workers = None,
+    processes: o.Processes = 1,
+    track: o.Track = None,
     form: o.Form = "table",
     requests: o.Requests = None,
 ) -> Asked:
@@ -64,6 +69,7 @@ def _read(
     from bench.request import Request
     from bench.specs import Sampling
 
+    means = _means(processes, track)
     if requests is not None:
         given = dict(locals())
         for name, parameter in signature(_read).parameters.items():
@@ -72,7 +78,7 @@ def _read(
                     f"--requests FILE says it all; leave out --{name.replace('_', '-')}"
                 )
         several = read_lines(requests, _read, store)
-        return Asked(several, _open(store), workers or default_workers(), o.form(form))
+        return Asked(several, _open(store), workers or default_workers(), o.form(form), means)
     if not defense or not attack:
         raise UsageError(
             "name at least one --defense and one --attack, e.g. "
@@ -103,7 +109,24 @@ def _read(
         inception=str(inception) if inception else None,
         clip=str(clip) if clip else None,
     )
-    return Asked([request], _open(store), workers or default_workers(), o.form(form))
+    return Asked([request], _open(store), workers or default_workers(), o.form(form), means)
+
+
+def _means(processes: int, track: list[str] | None) -> dict[str, Any]:
+    """How stages are to be computed, checked."""
+    from bench.training.engine import check_trackers
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "a launcher started several of this command; start one, with --processes N"
+        )
+    check_trackers(track or [])
+    means: dict[str, Any] = {}
+    if processes > 1:
+        means["processes"] = processes
+    if track:
+        means["trackers"] = track
+    return means
 
 
 def _asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
@@ -147,6 +170,8 @@ def resume(
     ] = None,
     store: o.StoreDir = None,
     workers: o.Workers = None,
+    processes: o.Processes = 1,
+    track: o.Track = None,
     form: o.Form = "table",
 ) -> None:
     """Go on with a run that was killed or interrupted."""
@@ -155,7 +180,8 @@ def resume(
 
     place = _open(store)
     requests = find(place, run_id).requests
-    _execute(Asked(requests, place, workers or default_workers(), o.form(form)))
+    means = _means(processes, track)
+    _execute(Asked(requests, place, workers or default_workers(), o.form(form), means))
 
 
 def _open(folder: Path | None) -> Store:
@@ -173,7 +199,7 @@ def _execute(asked: Asked) -> None:
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)
-    errors = _compute(asked.store, ends, asked.workers)
+    errors = _compute(asked, ends)
     _print_rows(asked.store, ends, asked.form)
     _tell(f"run {noted.id} in {asked.store.root}")
     for what, error in errors:
@@ -191,19 +217,34 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, BenchError]]:
+def _compute(asked: Asked, ends: list[Stage]) -> list[tuple[str, BenchError]]:
     """Computes what is missing; what failed in words, and why."""
     from bench.cli.progress import Display
     from bench.executors.local import run as run_stages
     from bench.pipeline import label
     from bench.plan import missing
 
+    store = asked.store
     stages = missing(store, ends, _tell)
     if not stages:
         return []
+    _check_devices(stages)
     with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display)
+        errors = run_stages(stages, store, asked.workers, display, asked.means)
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def _check_devices(stages: list[Stage]) -> None:
+    """Whether what is to be trained can be trained here, before anything is computed."""
+    from bench.training.engine import check_precision
+    from bench.training.recipe import Recipe
+
+    recipes = [Recipe(**stage.params["recipe"]) for stage in stages if stage.kind == "train"]
+    halved = [recipe for recipe in recipes if recipe.precision == "fp16"]
+    if halved:
+        import torch
+
+        check_precision(halved[0], "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:

@@ -29,6 +29,8 @@ class DataSource:
     """What the user should hear about and need not act on."""
     sizes: SplitSizes | None = None
     """What a card says each part of a split holds; None: the usual proportions."""
+    card: str | None = None
+    """Name of the card it follows."""
     load: Callable[[], Pairs] = field(kw_only=True, compare=False, repr=False)
 
     def pairs(self) -> Pairs:

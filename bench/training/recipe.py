@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from bench.data.cards import CARDS, GRADIENT_PAIRS, Card
 from bench.errors import unknown
 from bench.specs import Frozen
 
@@ -71,36 +72,13 @@ class Recipe(Frozen):
         return Recipe(**self.model_dump() | changes)
 
 
-
-class Published(NamedTuple):
-    """Optimiser steps of Zhai et al. 2024, section 4.1, and the pairs they were made on."""
-
-    steps: int
-    members: int
-
-    @property
-    def epochs(self) -> int:
-        """Whole visits of every pair, the nearest; a step is made of four pairs."""
-        return round(self.steps * 4 / self.members)
-
-
-OVERTRAINING = {
-    "coco": Published(150_000, 2_500),
-    "flickr": Published(150_000, 2_500),
-    "pokemon": Published(15_000, 416),
+LENGTHS = {
+    "paper-overtraining": "overtraining",
+    "paper-realworld": "realworld",
+    "modern": "realworld",
 }
-REALWORLD = {
-    "coco": Published(50_000, 2_500),
-    "flickr": Published(200_000, 10_000),
-    "pokemon": Published(7_500, 416),
-}
-PUBLISHED = {
-    "paper-overtraining": OVERTRAINING,
-    "paper-realworld": REALWORLD,
-    "modern": REALWORLD,
-}
-"""By recipe and data set."""
-USUAL = "coco"
+"""Recipes whose length is the paper's for the data set, and the kind of training they follow."""
+USUAL = CARDS["coco"]
 """The data set whose length of training any other data gets."""
 
 SCRIPT: Mapping[str, Any] = {
@@ -122,9 +100,9 @@ MODERN = SCRIPT | {
 """The same steps of the same size from the same pairs, at once."""
 
 
-def _long(name: str, published: Published, settings: Mapping[str, Any]) -> Recipe:
-    """A recipe of the published length, kept at each quarter of it."""
-    epochs = published.epochs
+def _long(name: str, settings: Mapping[str, Any], card: Card = USUAL) -> Recipe:
+    """A recipe of the published length, in visits of every pair, kept at each quarter of it."""
+    epochs = round(card.steps[LENGTHS[name]] * GRADIENT_PAIRS / card.members)
     quarters = tuple(epochs * quarter // 4 for quarter in (1, 2, 3))
     return Recipe(name=name, epochs=epochs, keep=quarters, **settings)
 
@@ -135,9 +113,9 @@ RECIPES = {
         # 80 epochs: the paper's real-world setting (50,000 steps of 4 on 2,500 pictures).
         Recipe(name="mini", epochs=80, crop_margin=2, keep=(5, 10, 15, 20, 30, 40, 60)),
         Recipe(name="quick", epochs=12, crop_margin=2, keep=(6,), board=False),
-        _long("paper-overtraining", OVERTRAINING[USUAL], SCRIPT),
-        _long("paper-realworld", REALWORLD[USUAL], SCRIPT),
-        _long("modern", REALWORLD[USUAL], MODERN),
+        _long("paper-overtraining", SCRIPT),
+        _long("paper-realworld", SCRIPT),
+        _long("modern", MODERN),
         Recipe(name="pretrained", epochs=0),
     )
 }
@@ -152,18 +130,20 @@ SUMMARIES = {
 }
 
 
-def named_recipe(name: str, data: str = USUAL) -> Recipe:
-    """The recipe of that name for a data set by its short name, e.g. `pokemon`."""
+def named_recipe(name: str, card: str | None = None) -> Recipe:
+    """The recipe of that name, as long as the paper trained on the data set of this card."""
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
-    recipe, lengths = RECIPES[name], PUBLISHED.get(name, {})
-    if data not in lengths:
+    recipe, known = RECIPES[name], CARDS.get(card or "")
+    if known is None or LENGTHS.get(name) not in known.steps:
         return recipe
-    return _long(name, lengths[data], recipe.model_dump(exclude={"name", "epochs", "keep"}))
+    return _long(name, recipe.model_dump(exclude={"name", "epochs", "keep"}), known)
 
 
-def shipped(name: str) -> list[Recipe]:
-    """What a recipe of that name may be, one for each length; none for an unknown name."""
-    if name not in RECIPES:
-        return []
-    return list({r.epochs: r for r in (named_recipe(name, d) for d in ("", *REALWORLD))}.values())
+def variants(name: str) -> dict[str, Recipe]:
+    """What the recipe of this name is for each data set it knows, after what it usually is."""
+    lengths = {"": RECIPES[name]}
+    for card in CARDS.values():
+        if LENGTHS.get(name) in card.steps:
+            lengths[card.name] = named_recipe(name, card.name)
+    return lengths
