@@ -91,7 +91,8 @@ SCRIPT: Mapping[str, Any] = {
     "keep_raw": True,
 }
 """The command of Zhai et al. 2024 (train_sh/ft_mia.sh): a step is four pairs, one at a time."""
-MODERN = SCRIPT | {
+MODERN: Mapping[str, Any] = {
+    **SCRIPT,
     "batch": 4,
     "accumulate": 1,
     "precision": "bf16",

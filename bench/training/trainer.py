@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.composition import Composition
 from bench.models.base import Base
 from bench.rng import generator
-from bench.training import engine, lora, private
+from bench.training import engine, lora, passes, private
 from bench.training.graphed import Graphed
 from bench.training.means import Means
 from bench.training.peers import SharedForward
@@ -100,9 +100,8 @@ class Trainer:
                 self.accelerator.backward(self._means.peers.part(each))
                 value = float(each.detach().mean())
                 if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(
-                        list(self.trained.values()), self.recipe.clip_norm
-                    )
+                    weights = list(self.trained.values())
+                    passes.clip(self.accelerator, weights, self.recipe.clip_norm)
             else:
                 value = private.gradients(
                     list(self.trained.values()),
@@ -114,7 +113,7 @@ class Trainer:
             self.optimiser.step()
             self.optimiser.zero_grad()
         if self.accelerator.sync_gradients:
-            self.ema.step(self.trained.values())
+            passes.average(self.ema, list(self.trained.values()))
         self.batches += 1
         self.losses.append(value)
         if self._means.trackers and self.whole:
