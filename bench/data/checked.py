@@ -65,7 +65,12 @@ def pairs_of(listing: Listing, every_caption: bool) -> Pairs:
     if not every_caption:
         captions = tuple(row.captions[0] for row in listing.rows)
         return Pairs(tuple(rows), captions, captions, Opener(listing, rows))
-    listed = [(row, k) for row in listing.rows for k in range(len(row.captions))]
+    listed = [
+        (row, k)
+        for row in listing.rows
+        for k, caption in enumerate(row.captions)
+        if caption not in row.captions[:k]
+    ]
     ids = tuple(f"{row.name}#{k}" for row, k in listed)
     captions = tuple(row.captions[k] for row, k in listed)
     shown = {id_: row for id_, (row, _) in zip(ids, listed, strict=True)}

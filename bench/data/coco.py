@@ -45,7 +45,7 @@ def listing(path: str | Path, images: str | None = None) -> Listing:
         names[name] = id_
         if id_ in captions:
             where = f"{file}: image {id_}"
-            rows.append(Row(number, where, name, tuple(dict.fromkeys(captions[id_]))))
+            rows.append(Row(number, where, name, tuple(captions[id_])))
         else:
             wordless += 1
     if not problems:

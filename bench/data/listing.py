@@ -119,4 +119,4 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
             raise RowError(f"'{key}' is {value!r}; give the caption as text in quotes")
         if not text.strip():
             raise RowError(f"'{key}' is empty; write a caption or remove the line")
-    return tuple(dict.fromkeys(text.strip() for text in texts))
+    return tuple(text.strip() for text in texts)
