@@ -79,7 +79,7 @@ class Request:
         defenses = self._components("defense", self.defenses)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
         folder = base_folder(self.base)
-        source = open_source(self.data)
+        source = open_source(self.data, say=say)
         for note in source.notes:
             say(note)
         if source.sizes and not source.sizes.shadow_members and self.shadow == "disjoint":

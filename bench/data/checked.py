@@ -11,6 +11,7 @@ import hashlib
 import json
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised by hand when what is kept, or what passes the checks, changes."""
+MANY = 2_000
+"""Pictures that take long enough to be announced."""
 SETTLED_NS = 2_000_000_000
 """Age from which a file's times tell whether it was written again."""
 
@@ -42,14 +45,19 @@ class Found:
     """Pixels of the shorter sides: the smallest, the median and the largest."""
 
 
-def check(listing: Listing, again: bool = False) -> Found:
+def check(
+    listing: Listing, again: bool = False, say: Callable[[str], None] = lambda line: None
+) -> Found:
     """Reads and decodes every picture, unless nothing has changed since that was last done.
 
-    `again` does it in any case. Raises one line on the first problem, with the number of others.
+    `again` does it in any case; `say` is told where it will take a while. Raises one line on the
+    first problem, with the number of others.
     """
     place = None if listing.problems else _place(listing)
     if place and not again and (kept := _kept(place)):
         return kept
+    if len(listing.rows) >= MANY:
+        say(f"reading {len(listing.rows):,} pictures of {listing.title}, once")
     began = time.time_ns()
     found = _read_all(listing)
     if place and place == _place(listing) and _newest(listing) < began - SETTLED_NS:
@@ -124,7 +132,7 @@ def _place(listing: Listing) -> Path | None:
     except OSError:
         return None
     rows = [[row.name, row.captions] for row in listing.rows]
-    text = canonical([FORMAT, listing.title, listing.kind, rows, stamps])
+    text = canonical([FORMAT, listing.kind, listing.chosen, rows, stamps])
     name = hashlib.sha256(text.encode()).hexdigest()
     return user_cache_path("t2i-defense-bench") / "checked" / f"{name}.json"
 

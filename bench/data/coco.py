@@ -53,12 +53,13 @@ def listing(path: str | Path, images: str | None = None) -> Listing:
     if not rows and not problems:
         raise ValidationError(f"{file} has no image with a caption")
     note = f"{wordless:,} pictures of {file.name} have no caption: left out"
+    full = root.resolve()
     return Listing(
         title=str(file),
         kind="coco",
         rows=tuple(rows),
         read=lambda row: content(root, row.name),
-        stamps=lambda chosen: [stamp(root / row.name) for row in chosen],
+        stamps=lambda drawn: [stamp(full / row.name) for row in drawn],
         problems=tuple(problems),
         notes=(note,) if wordless else (),
     )

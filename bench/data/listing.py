@@ -41,6 +41,8 @@ class Listing:
     """The bytes of a row's picture; RowError where there are none."""
     stamps: Callable[[Sequence[Row]], list[Any]]
     """Size and times of every file that these rows are read from; OSError where one is missing."""
+    chosen: tuple[str | None, ...] = ()
+    """What else decides which pictures are read."""
     problems: tuple[tuple[int, str], ...] = ()
     """Rows that say nothing usable, by number."""
     notes: tuple[str, ...] = ()
@@ -69,6 +71,11 @@ class Listing:
         chosen = {names[i] for i in generator("data", "draw").permutation(len(names))[:n]}
         return replace(self, rows=tuple(row for row in self.rows if row.name in chosen))
 
+    def every_caption(self) -> Listing:
+        """The same to be read with all captions, which is other data."""
+        note = "captions=all: a picture's pairs depend on each other: intervals are too narrow"
+        return replace(self, kind=f"{self.kind} all", notes=(*self.notes, note))
+
     def first_captions(self) -> Listing:
         """The same with one caption a picture, and a note where that leaves some out."""
         several = sum(len(row.captions) > 1 for row in self.rows)
@@ -84,6 +91,8 @@ class Listing:
 
 def names_of_files(name: object, root: str) -> str:
     """The name of a file below `root`, normalised; RowError for anything else."""
+    if isinstance(name, str) and not encodable(name):
+        raise RowError("has a file_name with half a character (a lone surrogate); retype it")
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         said = "has no 'file_name'" if name is None else f"has the file_name {name!r}"
         raise RowError(f"{said}; give the picture's path relative to {root}")
@@ -117,6 +126,17 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
     for text in texts:
         if not isinstance(text, str):
             raise RowError(f"'{key}' is {value!r}; give the caption as text in quotes")
+        if not encodable(text):
+            raise RowError(f"'{key}' holds half a character (a lone surrogate); retype it")
         if not text.strip():
             raise RowError(f"'{key}' is empty; write a caption or remove the line")
     return tuple(text.strip() for text in texts)
+
+
+def encodable(text: str) -> bool:
+    """False where JSON escaped one half of a character, which no file or model can take."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bench.data import coco, folder, tables
 from bench.data.arguments import Argument
 from bench.data.cards import Card, named_card
-from bench.data.checked import check, pairs_of
+from bench.data.checked import Found, check, pairs_of
 from bench.data.listing import SEVERAL, Listing
 from bench.data.pairs import Pairs
 from bench.data.sizes import SplitSizes
@@ -48,40 +48,19 @@ class Listed(NamedTuple):
     commit: str | None = None
 
 
-def open_own(asked: Argument, spec: str, again: bool) -> DataSource:
+def open_own(asked: Argument, spec: str, again: bool, say: Callable[[str], None]) -> DataSource:
     """The data set, every drawn picture of it checked; `again` reads all of them in any case."""
     if not asked.place:
         raise UsageError(f"data set '{asked.kind}' needs {PLACES[asked.kind]}")
     every = asked.choice("captions", SEVERAL, "first") == "all"
     n = asked.number("n")
     listed = _listed(asked)
-    listing = listed.listing
-    card, notes = followed_card(asked, listed.part, n or len(listing.rows))
-    if n is None and card and len(listing.rows) > (n_card := math.ceil(SLACK * _total(card))):
-        n = n_card
-        said = f"{n:,} of {len(listing.rows):,} pictures are drawn, always the same"
-        notes.append(f"card {card.name}: {said} (n=... draws more)")
-    listing = listing.drawn(n)
-    if every:
-        listing = replace(listing, kind=f"{listing.kind} all")
-        notes += ["captions=all: a picture's pairs depend on each other: intervals are too narrow"]
-    else:
-        listing = listing.first_captions()
-    found = check(listing, again)
+    card, notes = followed_card(asked, listed.part, n or len(listed.listing.rows))
+    listing = _drawn(listed.listing, n, card)
+    listing = listing.every_caption() if every else listing.first_captions()
+    found = check(listing, again, say)
     pairs = pairs_of(listing, every)
     sizes = card.sizes if card else None
-    words = sorted(len(caption.split()) for caption in pairs.captions)
-    facts = Facts(
-        listing.of,
-        listing.captions,
-        len(listing.rows),
-        len(pairs),
-        found.sides,
-        (words[0], words[len(words) // 2], words[-1]),
-        listed.part,
-        card.name if card else None,
-        listed.commit,
-    )
     return DataSource(
         spec,
         _identity(found.identity, sizes, pairs, asked),
@@ -91,8 +70,37 @@ def open_own(asked: Argument, spec: str, again: bool) -> DataSource:
         (*listing.notes, *notes),
         sizes,
         listed.place,
-        facts,
+        _facts(listed, listing, pairs, found, card),
         load=lambda: pairs,
+    )
+
+
+def _drawn(listing: Listing, n: int | None, card: Card | None) -> Listing:
+    """As many pictures as were asked for or, of many more, as a card's parts need."""
+    needed = math.ceil(SLACK * card.sizes.total) if card and card.sizes else 0
+    if n is not None or not card or len(listing.rows) <= needed:
+        return listing.drawn(n)
+    note = (
+        f"card {card.name}: {needed:,} of {len(listing.rows):,} pictures are drawn, always the "
+        "same (n=... draws more)"
+    )
+    return replace(listing.drawn(needed), notes=(*listing.notes, note))
+
+
+def _facts(
+    listed: Listed, listing: Listing, pairs: Pairs, found: Found, card: Card | None
+) -> Facts:
+    words = sorted(len(caption.split()) for caption in pairs.captions)
+    return Facts(
+        pictures=listing.of,
+        captions=listing.captions,
+        drawn=len(listing.rows),
+        pairs=len(pairs),
+        sides=found.sides,
+        words=(words[0], words[len(words) // 2], words[-1]),
+        part=listed.part,
+        card=card.name if card else None,
+        commit=listed.commit,
     )
 
 
@@ -150,10 +158,6 @@ def followed_card(asked: Argument, part: str, pictures: int) -> tuple[Card | Non
             "split in the usual proportions"
         ]
     return card, []
-
-
-def _total(card: Card) -> int:
-    return card.sizes.total if card.sizes else 0
 
 
 def _identity(content: str, sizes: SplitSizes | None, pairs: Pairs, asked: Argument) -> str:

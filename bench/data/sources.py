@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bench.data import own, scenes, tiles
@@ -47,10 +47,12 @@ def absolute(spec: str) -> str:
     return str(own.absolute(asked)) if asked.kind in own.OPTIONS and asked.place else spec
 
 
-def open_source(spec: str, again: bool = False) -> DataSource:
+def open_source(
+    spec: str, again: bool = False, say: Callable[[str], None] = lambda line: None
+) -> DataSource:
     """The data set of this name, checked in full; what has not changed since is not read again.
 
-    `again` reads it in any case.
+    `again` reads it in any case; `say` is told where that takes a while.
 
     Raises:
         UsageError: the name, the place or an option is wrong.
@@ -61,7 +63,7 @@ def open_source(spec: str, again: bool = False) -> DataSource:
     if asked.kind in own.OPTIONS:
         if spec in CARDS:
             raise UsageError(f"'coco' needs {own.PLACES['coco']} (`bench show coco`)")
-        return own.open_own(asked, spec, again)
+        return own.open_own(asked, spec, again, say)
     if asked.kind == "tiles":
         return _tiles(spec, asked)
     if asked.kind == "scenes":

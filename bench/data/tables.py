@@ -82,6 +82,7 @@ def listing(
         rows=tuple(rows),
         read=reader,
         stamps=lambda _: below(place) if place.is_dir() else [stamp(place), *reader.stamps()],
+        chosen=(pictures, words, split, config),
         problems=tuple(problems),
     )
 

@@ -12,7 +12,7 @@ import pytest
 from pictured import photo, photos, write_coco, write_folder, write_parquet
 
 from bench.data import checked
-from bench.data.sources import open_source
+from bench.data.sources import absolute, open_source
 from bench.errors import ValidationError
 
 LONG_AGO = 1_600_000_000
@@ -104,6 +104,49 @@ def test_a_change_that_sets_size_and_time_back_is_seen(
     (root / "000001.jpg").write_bytes(content)
     os.utime(root / "000001.jpg", (LONG_AGO, LONG_AGO))
     assert open_source(f"folder:{root}").identity != before
+
+
+def test_it_is_the_same_from_every_folder(
+    tmp_path: Path, cache: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(write_folder(tmp_path / "data", photos(5)))
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    names = (
+        "folder:data",
+        "folder:link",
+        absolute("folder:data"),
+        open_source("folder:link").place,
+    )
+    assert len({open_source(name).identity for name in names}) == 1
+    assert len(decoded) == 5
+
+
+def test_another_column_of_pictures_is_other_data(tmp_path: Path, cache: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    one, other = ([photo(k).content for k in range(n, n + 3)] for n in (0, 3))
+    table = pa.table({"front": one, "back": other, "text": ["a", "b", "c"]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    aged(tmp_path)
+    for _ in range(2):
+        front, back = (
+            open_source(f"parquet:{tmp_path}/t.parquet,image={name}") for name in ("front", "back")
+        )
+        assert front.identity != back.identity
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_many_pictures_are_announced(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = aged(write_folder(tmp_path / "data", photos(5)))
+    monkeypatch.setattr(checked, "MANY", 5)
+    said: list[str] = []
+    for _ in range(2):
+        open_source(f"folder:{root}", say=said.append)
+    assert said == [f"reading 5 pictures of {root}, once"]
 
 
 def test_fresh_files_are_not_trusted(tmp_path: Path, cache: Path, decoded: list[str]) -> None:

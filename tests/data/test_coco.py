@@ -100,6 +100,14 @@ BROKEN: dict[str, tuple[Callable[[Told], object], str]] = {
         lambda t: t["images"][1].update(file_name="../annotations/captions_val2017.json"),
         "image 507: '../annotations/.*' lies outside the folder",
     ),
+    "half a character in a name": (
+        lambda t: t["images"][1].update(file_name="\ud83d.jpg"),
+        "image 507: has a file_name with half a character",
+    ),
+    "half a character in a caption": (
+        lambda t: t["annotations"][1].update(caption="\ud83d"),
+        "annotation 1: 'caption' holds half a character",
+    ),
     "a missing picture": (
         lambda t: t["images"][1].update(file_name="gone.jpg"),
         "image 507: file 'gone.jpg' is missing",

@@ -165,7 +165,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "half a character": (
         lambda r: write(r, b'{"file_name": "a.png", "text": "x \\ud83d"}'),
-        ":1: holds half a character",
+        ":1: 'text' holds half a character",
     ),
     "name too long": (lambda r: write(r, line("x" * 5000)), ":1: 'x+' cannot be read"),
     "zero byte in the name": (lambda r: write(r, line("a\0.png")), ":1: has the file_name"),
