@@ -6,10 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.data import tables
+from bench.data.arguments import parse
 from bench.data.cards import CARDS, Card
 from bench.data.source import DataSource, Facts
-from bench.data.sources import open_source
-from bench.errors import OfflineError
+from bench.data.sources import OPTIONS, open_source
+from bench.errors import OfflineError, ValidationError
 
 
 class Fetched(NamedTuple):
@@ -29,6 +31,11 @@ def fetch_data(name: str) -> Fetched:
             f"card {name} says no place that can be fetched: get it from {card.where}, then "
             f"`bench fetch --for` it as in `bench show {name}`"
         )
+    asked = parse(name, OPTIONS)
+    of_the_hub = asked.kind == "hub" and not Path(asked.place).expanduser().is_dir()
+    broken = tables.damaged(tables.snapshot(asked.place)) if of_the_hub else []
+    if broken:
+        raise ValidationError("; ".join(broken))
     source = open_source(name, again=True)
     lines = {"data": source.place, "label": source.label, "identity": source.identity}
     if source.facts is None:
@@ -38,8 +45,8 @@ def fetch_data(name: str) -> Fetched:
     followed = CARDS.get(source.facts.card or "") or _card_of(source.facts)
     if followed is None:
         return Fetched(lines, [])
-    sums, broken = _sums(followed, source)
-    return Fetched(lines | sums, [*_counted(followed, source.facts), *broken])
+    sums, flaws = _sums(followed, source)
+    return Fetched(lines | sums, [*_counted(followed, source.facts), *flaws])
 
 
 def _told(source: DataSource, facts: Facts) -> dict[str, str]:

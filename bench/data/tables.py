@@ -17,10 +17,11 @@ from bench.data.folder import content
 from bench.data.listing import Listing, Row, captions_of, names_of_files
 from bench.data.pictures import RowError
 from bench.errors import BenchError, OfflineError, UsageError, ValidationError, unknown
+from bench.store import file_digest
 
 IMAGES = ("image", "img", "picture", "jpg", "jpeg", "png")
 TEXTS = ("text", "caption", "captions", "txt", "prompt")
-COMMIT = re.compile(r"[0-9a-f]{40}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Snapshot(NamedTuple):
@@ -49,6 +50,16 @@ def snapshot(name: str) -> Snapshot:
             "cache (HF_HOME), or give a folder"
         ) from None
     return Snapshot(folder, folder.name)
+
+
+def damaged(held: Snapshot) -> list[str]:
+    """Files whose bytes are not those that the hub has; it names large ones by their sha256."""
+    blobs = [(path, path.resolve()) for path in sorted(held.folder.rglob("*")) if path.is_file()]
+    return [
+        f"{path.relative_to(held.folder)} is damaged: delete {blob} and fetch it again"
+        for path, blob in blobs
+        if SHA256.fullmatch(blob.name) and file_digest(blob) != blob.name
+    ]
 
 
 def listing(

@@ -12,6 +12,7 @@ from pictured import Photo, photos, write_folder, write_parquet
 
 from bench.data.sources import open_source
 from bench.errors import BenchError, OfflineError, UsageError, ValidationError
+from bench.store import file_digest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -198,6 +199,24 @@ def test_a_cached_data_set_is_read_and_pinned_to_its_commit(
     local = open_source(f"hub:{tmp_path / 'files'},n=3")
     assert local.pairs().captions == source.pairs().captions
     assert local.identity != source.identity, "the commit is part of what it is"
+
+
+def test_fetch_tells_a_file_that_is_not_the_hub_s(
+    cache: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    file = write_parquet(tmp_path / "files", photos(4), 1) / "train-00000-of-00001.parquet"
+    in_cache(cache, tmp_path / "files")
+    link = cache / "datasets--owner--photos" / "snapshots" / COMMIT / file.name
+    whole = link.resolve().rename(link.resolve().with_name(file_digest(file)))
+    link.unlink()
+    link.symlink_to(whole)
+    ended = cli("fetch", "--for", "hub:owner/photos")
+    assert ended.code == 0, ended.err
+    assert COMMIT in ended.out
+    whole.write_bytes(whole.read_bytes() + b"x")
+    ended = cli("fetch", "--for", "hub:owner/photos")
+    assert (ended.code, ended.out) == (3, "")
+    assert f"error: {file.name} is damaged: delete {whole} and fetch it again" in ended.err
 
 
 def test_what_cannot_be_had_is_told_with_what_to_do(cache: Path) -> None:
