@@ -9,7 +9,7 @@ for a shadow of its own, the shadow is dealt from the target's pairs (`--shadow 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of one data set; None where nothing certain is publicly known."""
+    """What is known of one data set; what is not publicly known is left out and said to be."""
 
     name: str
     about: str
@@ -42,15 +42,13 @@ class Card:
     """Optimiser steps of the paper by kind of training, for `members` pairs."""
     counts: Mapping[str, Count]
     """By the name of an annotation file or split, without its ending."""
-    md5: Mapping[str, str | None]
-    """Of the files as they are distributed; None: not publicly known, so not checked."""
+    md5: Mapping[str, str]
+    """Of the files as they are distributed; none where it is not publicly known."""
     licence: str
     where: str
     example: str
-    hub: str | None = None
-    """Name on the hub, where the set can be fetched from there."""
     resolution: int = 512
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def needs_resplit(self) -> bool:
@@ -66,7 +64,7 @@ class Card:
             f"{name}: {count.pictures:,} pictures, {count.captions:,} captions"
             for name, count in self.counts.items()
         ]
-        sums = [f"{name}: {md5 or 'not publicly known'}" for name, md5 in self.md5.items()]
+        sums = [f"{name}: {md5}" for name, md5 in self.md5.items()]
         lines = {
             "about": self.about,
             "paper": f"{self.members:,} members, {self.holdouts:,} hold-outs",
@@ -74,7 +72,7 @@ class Card:
             "steps": ", ".join(steps) or "none: the model is attacked as released",
             "resolution": str(self.resolution),
             "expected": "; ".join(counts) or "not publicly known",
-            "md5": "; ".join(sums),
+            "md5": "; ".join(sums) or "not publicly known",
             "licence": self.licence,
             "where": self.where,
             "use": self.example,
@@ -90,8 +88,8 @@ _FLICKR = Card(
     sizes=SplitSizes(10_000, 10_000, 0, 0, 5_000, 5_000),
     steps=MappingProxyType({"realworld": 200_000}),
     counts=MappingProxyType({"results_20130124": Count(31_783, 158_915)}),
-    md5=MappingProxyType({"flickr30k-images.tar.gz": None, "flickr30k.tar.gz": None}),
-    licence="captions CC-BY-SA-3.0; pictures belong to their Flickr users, research use only",
+    md5=MappingProxyType({}),
+    licence="for research and teaching only; pictures belong to their Flickr users",
     where="https://shannon.cs.illinois.edu/DenotationGraph/ (by a form)",
     example="--data folder:PATH,card=flickr --shadow resplit",
     notes=(
@@ -113,12 +111,11 @@ CARDS: Mapping[str, Card] = MappingProxyType(
                 sizes=SplitSizes(300, 300, 0, 0, 100, 100),
                 steps=MappingProxyType({"overtraining": 15_000, "realworld": 7_500}),
                 counts=MappingProxyType({"train": Count(833, 833)}),
-                md5=MappingProxyType({"train-00000-of-00001.parquet": None}),
+                md5=MappingProxyType({}),
                 licence="CC-BY-NC-SA-4.0 (the captions; the pictures are Nintendo's)",
                 where="https://huggingface.co/datasets/lambdalabs/pokemon-blip-captions "
                 "(taken down in 2024; a copy of yours goes by parquet: or folder:)",
                 example="--data parquet:PATH,card=pokemon --shadow resplit",
-                hub="lambdalabs/pokemon-blip-captions",
                 notes=(
                     "the paper's 416 + 417 are all 833 pictures, with none left to measure utility "
                     "on; here 100 + 100 are kept back for that, and pairs that share a caption or "
@@ -175,10 +172,11 @@ CARDS: Mapping[str, Card] = MappingProxyType(
                 counts=MappingProxyType(
                     {"members": Count(13_396, 13_396), "nonmembers": Count(26_874, 26_874)}
                 ),
-                md5=MappingProxyType({"urls": None}),
-                licence="CC-BY-4.0 (links and captions; pictures belong to their owners)",
+                md5=MappingProxyType({}),
+                licence="see its page on the hub; pictures belong to their owners",
                 where="https://huggingface.co/datasets/antoniaaa/laion_mi (links only; many rot)",
-                example="two folders, members and non-members, attacked on the released model",
+                example="bench audit --target stable-diffusion-v1-5/stable-diffusion-v1-5 "
+                "--members folder:PATH --holdouts folder:PATH",
                 notes=(
                     "the set says which pictures Stable Diffusion 1.5 saw: nothing is dealt and "
                     "nothing is fine-tuned",

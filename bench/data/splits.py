@@ -181,9 +181,18 @@ def clusters(pairs: Pairs) -> tuple[Cluster, ...]:
     """The ids that must stay together, in the order of the data.
 
     Linked are pairs of one caption (case, spaces and punctuation aside), of one description under
-    another name ("ski mask: ..." and "ski mask (open): ..."), and near-duplicate pictures.
+    another name ("ski mask: ..." and "ski mask (open): ..."), pairs of one picture, and
+    near-duplicate pictures.
     """
-    links = [*_same_words(pairs.originals), *near_duplicates(thumbnails(pairs))]
+    first: dict[str, int] = {}
+    shown = [first.setdefault(name, i) for i, name in enumerate(pairs.pictures or pairs.ids)]
+    each = list(first.values())
+    near = near_duplicates(thumbnails(pairs.select([pairs.ids[i] for i in each])))
+    links = [
+        *enumerate(shown),
+        *_same_words(pairs.originals),
+        *((each[i], each[j]) for i, j in near),
+    ]
     groups = components(len(pairs), links)
     return tuple(tuple(pairs.ids[i] for i in group) for group in groups)
 

@@ -23,7 +23,8 @@ from bench.training.pictures import Pictures
 from bench.training.shelf import Shelf, identity
 from bench.training.texts import TextStates
 
-EPOCHS = 4
+EPOCHS = 8
+"""Enough for each of three pictures to be met mirrored and not."""
 
 
 @pytest.fixture(scope="session")
