@@ -33,6 +33,7 @@ MAY: dict[str, set[str]] = {
     "boards": NUMBERS
     | {
         "entries.entry",
+        "entries.labels",
         "entries.schema",
         "entries.sealing",
         "errors",

@@ -191,6 +191,8 @@ def _attack_notes(standings: Sequence[Standing]) -> list[str]:
         + ". `rank`: one more than the number of attacks that are surely better (paired 99 % "
         "interval). `queries`: U-Net rows a pair on the target, and on the attacker's own "
         "reference. `power-query front`: no other finds more for as few.",
+        f"`surely found on {present[0]}`: the least TPR@1%FPR that can be claimed of each of its "
+        "trainings, whatever the scores are distributed like (97.5 % each).",
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.boards.gates import told
+from bench.entries.labels import attacker_label
 from bench.specs import canonical
 from bench.stats.estimate import Estimate, mean_over_seeds
 from bench.trust.control import control_gate
@@ -43,22 +44,13 @@ class Row:
     @property
     def attack(self) -> str:
         """The attack with what the attacker knows of the defense, as in rows and on boards."""
-        told = [*self._captions(), *self._shadows()]
-        return str(self.card["attack"]["label"]) + (f" ({', '.join(told)})" if told else "")
+        known = {name: self.card[name] for name in ("view", "replays", "pool", "shadow_defense")}
+        return attacker_label(str(self.card["attack"]["label"]), **known)
 
     @property
     def adaptive(self) -> bool:
         """Whether the attacker makes use of knowing the defense."""
         return bool(self.card["view"] == "defended" or self.card["shadow_defense"] == "same")
-
-    def _captions(self) -> list[str]:
-        view, replays, pool = (self.card[name] for name in ("view", "replays", "pool"))
-        if view == "original":
-            return []
-        return [f"{view} captions" + (f", {pool} of {replays}" if replays > 1 else "")]
-
-    def _shadows(self) -> list[str]:
-        return ["defended shadow"] if self.card["shadow_defense"] == "same" else []
 
     @property
     def epoch(self) -> int:

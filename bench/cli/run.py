@@ -18,7 +18,7 @@ from bench.errors import BenchError, BudgetError, UsageError, unknown
 if TYPE_CHECKING:
     from bench.boards.tables import Format
     from bench.request import Request
-    from bench.specs import Stage
+    from bench.specs import Cell, Stage
     from bench.store import Store
 
 QUICK_SAMPLES = 64
@@ -33,6 +33,19 @@ class Asked(NamedTuple):
     store: Store
     workers: int
     form: Format
+    places: Sequence[str] = ()
+    """Where each request stands in a file, if it comes from one."""
+
+    def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
+        """All cells asked for; an error says at which place of a file it was met."""
+        found = []
+        for number, request in enumerate(self.requests):
+            try:
+                found += request.cells(say)
+            except BenchError as error:
+                place = f"{self.places[number]}: " if self.places else ""
+                raise type(error)(f"{place}{error}") from None
+        return found
 
 
 def _read(
@@ -72,7 +85,13 @@ def _read(
                     f"--requests FILE says it all; leave out --{name.replace('_', '-')}"
                 )
         several = read_lines(requests, _read, store)
-        return Asked(several, _open(store), workers or default_workers(), o.form(form))
+        return Asked(
+            list(several.values()),
+            _open(store),
+            workers or default_workers(),
+            o.form(form),
+            list(several),
+        )
     if not defense or not attack:
         raise UsageError(
             "name at least one --defense and one --attack, e.g. "
@@ -134,7 +153,7 @@ def plan(asked: Asked) -> None:
     from bench.estimates import Estimator
     from bench.pipeline import all_stages
 
-    stages = all_stages(cell for request in asked.requests for cell in request.cells())
+    stages = all_stages(asked.cells())
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
     total = estimator.total(stages, asked.workers)
@@ -169,7 +188,7 @@ def _execute(asked: Asked) -> None:
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    cells = [cell for request in asked.requests for cell in request.cells(say=_tell)]
+    cells = asked.cells(say=_tell)
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)

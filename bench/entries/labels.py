@@ -12,11 +12,11 @@ def attacker_label(
     view: str,
     replays: int,
     pool: str,
-    shadow: str,
     shadow_defense: str,
-    captioner_identity: str | None,
+    shadow: str = "disjoint",
+    captioner_identity: str | None = None,
 ) -> str:
-    """As `bench.boards.rows` writes it, with what else sets two attackers apart."""
+    """As rows and boards write it; entries say what else sets two attackers apart, too."""
     told = []
     if view != "original":
         captioner = f" of {captioner_identity[:8]}" if captioner_identity else ""

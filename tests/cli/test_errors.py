@@ -201,7 +201,7 @@ def test_a_leaderboard_of_no_entries(bench: Callable[..., Any], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--defense nonee --attack loss", "did you mean none"),
+        ("--defense nonee --attack loss", "asked.txt:2: no defense named 'nonee'"),
         ("--defens none --attack loss", "asked.txt:2: No such option"),
         ("--help", "no request"),
         ("--defense none", "name at least one"),
