@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from bench.data.sources import DataSource, open_source
+from bench.data.source import DataSource
+from bench.data.sources import absolute, open_source
 from bench.errors import UsageError, ValidationError, unknown
 from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
 from bench.plugins import Kind, discover, instantiate, joined, resolve
@@ -78,11 +79,16 @@ class Request:
         defenses = self._components("defense", self.defenses)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
         folder = base_folder(self.base)
-        source = open_source(self.data)
+        source = open_source(self.data, say=say)
         for note in source.notes:
             say(note)
+        if source.sizes and not source.sizes.shadow_members and self.shadow == "disjoint":
+            raise UsageError(
+                f"data set {source.label} has no pairs for a shadow of its own; add "
+                "--shadow resplit, which deals the shadow from the target's"
+            )
         shared: dict[str, Any] = {
-            "data": _absolute(self.data),
+            "data": source.place,
             "data_label": source.label,
             "data_identity": source.identity,
             "base": str(folder),
@@ -117,7 +123,7 @@ class Request:
             self,
             defenses=["+".join(map(_absolute_file, joined(name))) for name in self.defenses],
             attacks=[_absolute_file(name) for name in self.attacks],
-            data=_absolute(self.data),
+            data=absolute(self.data),
             captioner=_absolute_captioner(self.captioner),
             base=base,
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
@@ -158,7 +164,8 @@ class Request:
 
     def _sampling(self, source: DataSource) -> Sampling:
         """No more prompts than the data set has reference captions."""
-        from bench.data.splits import MINIMUM, SplitSizes
+        from bench.data.sizes import SplitSizes
+        from bench.data.splits import MINIMUM
 
         n = len(source.pairs())
         if n < MINIMUM:
@@ -166,7 +173,7 @@ class Request:
                 f"data set {source.label} has too few pairs to split: {n}; add pictures until "
                 f"there are at least {MINIMUM} different ones"
             )
-        size = SplitSizes.scaled(n)
+        size = source.sizes or SplitSizes.scaled(n)
         most = min(size.reference, size.auxiliary)
         return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
 
@@ -210,12 +217,6 @@ def _reason(attack: Component, shadow: str) -> str | None:
             f"attack {attack.label} fails when asked whether it declines: {error}"
         ) from None
     return reason
-
-
-def _absolute(data: str) -> str:
-    """`folder:PATH` with the full path, so that a worker finds it from wherever it runs."""
-    kind, _, place = data.partition(":")
-    return f"folder:{Path(place).expanduser().resolve()}" if kind == "folder" and place else data
 
 
 def _absolute_file(component: str) -> str:

@@ -40,22 +40,26 @@ def list_(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="An attack, a defense or a recipe.")],
+    name: Annotated[str, typer.Argument(help="An attack, a defense, a recipe or a data card.")],
     plugins: o.Plugins = None,
     source: Annotated[bool, typer.Option("--source", help="Print its source file too.")] = False,
 ) -> None:
-    """The card of an attack, a defense or a recipe: paper, parameters, cost, access."""
+    """The card of an attack, a defense, a recipe or a data set: paper, parameters, cost, access."""
+    from bench.data.cards import CARDS
     from bench.plugins import discover
     from bench.training.recipe import RECIPES
 
     found = [p for kind in ("attack", "defense") for p in discover(cast(Any, kind), plugins or [])]
-    known = [plugin.name for plugin in found] + list(RECIPES)
+    known = [plugin.name for plugin in found] + list(RECIPES) + list(CARDS)
     if name not in known:
-        raise unknown("attack, defense or recipe", name, known)
+        raise unknown("attack, defense, recipe or data card", name, known)
     for plugin in (p for p in found if p.name == name):
         print(_card(plugin))
         if source:
             print(plugin.path.read_text(encoding="utf-8"))
+    if name in CARDS:
+        for field, line in CARDS[name].described().items():
+            print(f"{field:10} {line}")
     if name in RECIPES:
         for field, value in RECIPES[name].model_dump().items():
             print(f"{field:14} {value}")

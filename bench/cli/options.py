@@ -29,7 +29,13 @@ Attacks = Annotated[
         "'all'.",
     ),
 ]
-Data = Annotated[str, typer.Option(help="tiles, scenes, or folder:PATH with metadata.jsonl.")]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="tiles, scenes, folder:PATH, coco:ANNOTATIONS.json, parquet:PATH or hub:NAME\\[@REV], "
+        "with ,key=value options (`bench list data`, docs/data.md)."
+    ),
+]
 BaseModel = Annotated[
     str, typer.Option("--base", help="mini-sd, or the path of a Stable-Diffusion-shaped folder.")
 ]

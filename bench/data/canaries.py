@@ -66,8 +66,13 @@ def with_canaries(pairs: Pairs, made_of: Mapping[str, Sequence[str]]) -> Pairs:
         return pairs
     read = dict(zip(pairs.ids, pairs.originals, strict=True))
     words = tuple(read[caption] for _, caption in made_of.values())
+    shown: tuple[str, ...] = ()
+    if pairs.pictures:
+        of = dict(zip(pairs.ids, pairs.pictures, strict=True))
+        shown = (*pairs.pictures, *(of[picture] for picture, _ in made_of.values()))
     return replace(
         pairs,
+        pictures=shown,
         ids=(*pairs.ids, *made_of),
         captions=(*pairs.captions, *words),
         originals=(*pairs.originals, *words),

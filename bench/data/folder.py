@@ -1,92 +1,63 @@
-"""`folder:PATH`: the user's own pictures, an imagefolder with a `metadata.jsonl`.
+"""`folder:PATH`: the user's own pictures, an imagefolder with a `metadata.jsonl` or `metadata.csv`.
 
-Everything is checked before anything is computed, reading each picture once; a problem is one
-line that says where, what and what to do. Pictures come out upright, as 8-bit RGB on white.
+A line that says nothing usable is told with its number, what is wrong and what to do.
 """
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import io
 import json
-import os
 import stat
-import statistics
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from bench.data.pairs import Pairs
+from bench.data.checked import stamp
+from bench.data.listing import Listing, Row, captions_of, names_of_files
+from bench.data.pictures import SUFFIXES, RowError
 from bench.errors import UsageError, ValidationError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-METADATA = "metadata.jsonl"
+METADATA = ("metadata.jsonl", "metadata.csv")
 EXAMPLE = '{"file_name": "a.png", "text": "its caption"}'
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+KEYS = ("text", "caption")
 
 
-class _LineError(Exception):
-    """What is wrong with a line and what to do; its number is added later."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder that passed every check."""
-
-    root: Path
-    names: tuple[str, ...]
-    captions: tuple[str, ...]
-    identity: str
-    """sha256 over names, captions and the bytes of every picture."""
-    resolution: int
-    """The median of the shorter sides."""
-    unlisted: int
-    """Pictures in the folder that no line names; they are left out."""
-
-    def pairs(self) -> Pairs:
-        """The pairs in the order of the metadata; ids are the file names."""
-        return Pairs(self.names, self.captions, self.captions, self._open)
-
-    def _open(self, id_: str) -> Image:
-        path = self.root / id_
-        try:
-            return decode(path.read_bytes(), id_)
-        except (_LineError, OSError) as error:
-            raise ValidationError(f"{path}: can no longer be read ({error}); restore it") from None
-
-
-def read(path: str | Path) -> Folder:
-    """The folder, checked; raises one line on the first problem, with the number of others."""
+def listing(path: str | Path) -> Listing:
+    """What the folder's metadata lists; UsageError where there is none."""
     root = Path(path).expanduser()
     metadata = _find(root)
+    rows: list[Row] = []
+    problems: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
-    rows: list[tuple[str, str, int]] = []
-    digest = hashlib.sha256(b"folder\n")
-    problems = []
-    for number, line in enumerate(metadata.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")):
-        if not line.strip():
-            continue
+    entries = _lines if metadata.suffix == ".jsonl" else _cells
+    for number, entry in entries(metadata):
+        where = f"{metadata}:{number}"
         try:
-            name, caption = _entry(line, seen, number + 1)
-            content = _content(root, name)
-            rows.append((name, caption, min(decode(content, name).size)))
-        except _LineError as error:
-            problems.append(f"{metadata}:{number + 1}: {' '.join(str(error).split())}")
-            continue
-        digest.update(json.dumps([name, caption, len(content)]).encode() + b"\n" + content)
-    if problems:
-        more = f" (and {len(problems) - 1} more such lines)" if len(problems) > 1 else ""
-        raise ValidationError(problems[0] + more)
-    if not rows:
+            if isinstance(entry, RowError):
+                raise entry
+            name = names_of_files(entry.get("file_name"), metadata.name)
+            if name in seen:
+                raise RowError(
+                    f"'{name}' is listed already on line {seen[name]}; keep one line a picture, "
+                    "with a list of its captions if there are several"
+                )
+            seen[name] = number
+            rows.append(Row(number, where, name, captions_of(entry, KEYS)))
+        except RowError as error:
+            problems.append((number, f"{where}: {' '.join(str(error).split())}"))
+    if not rows and not problems:
         raise ValidationError(f"{metadata} lists no pictures; add a line for each: {EXAMPLE}")
-    names, captions, sides = zip(*rows, strict=True)
-    files = {p.relative_to(root).as_posix() for p in root.rglob("[!.]*.*")}
-    unlisted = sum(Path(name).suffix.lower() in SUFFIXES for name in files - set(names))
-    return Folder(root, names, captions, digest.hexdigest(), statistics.median_low(sides), unlisted)
+    full = root.resolve()
+    return Listing(
+        title=str(root),
+        kind="folder",
+        rows=tuple(rows),
+        read=lambda row: content(root, row.name),
+        stamps=lambda drawn: [stamp(full / row.name) for row in drawn],
+        problems=tuple(problems),
+        notes=_left_out(root, metadata, set(seen)),
+    )
 
 
 def _find(root: Path) -> Path:
@@ -94,109 +65,123 @@ def _find(root: Path) -> Path:
     if not root.exists():
         raise UsageError(f"folder {root} does not exist; check the path after 'folder:'")
     if not root.is_dir():
-        raise UsageError(f"{root} is a file; give the folder that holds {METADATA}")
-    if (root / METADATA).is_file():
-        return root / METADATA
-    if below := sorted(p.parent for p in root.glob(f"*/{METADATA}")):
-        raise UsageError(f"{root} holds no {METADATA}, but {below[0]} does; use folder:{below[0]}")
-    raise UsageError(f"{root} holds no {METADATA}; write one line for each picture: {EXAMPLE}")
+        raise UsageError(f"{root} is a file; give the folder that holds {METADATA[0]}")
+    found = [root / name for name in METADATA if (root / name).is_file()]
+    if len(found) > 1:
+        raise UsageError(f"{root} holds both {METADATA[0]} and {METADATA[1]}; keep one")
+    if found:
+        return found[0]
+    either = " nor ".join(METADATA)
+    if below := sorted(path.parent for name in METADATA for path in root.glob(f"*/{name}")):
+        raise UsageError(
+            f"{root} holds neither {either}, but {below[0]} does; use folder:{below[0]}"
+        )
+    raise UsageError(f"{root} holds neither {either}; write one line for each picture: {EXAMPLE}")
 
 
-def _entry(line: bytes, seen: dict[str, int], number: int) -> tuple[str, str]:
-    """Name and caption that a line gives, the name normalised and not seen before."""
+def _left_out(root: Path, metadata: Path, listed: set[str]) -> tuple[str, ...]:
+    """A note on pictures in the folder that no line names."""
+    files = {p.relative_to(root).as_posix() for p in root.rglob("[!.]*.*")}
+    unlisted = sum(Path(name).suffix.lower() in SUFFIXES for name in files - listed)
+    note = f"{unlisted} pictures in {root} are not in {metadata.name}: left out"
+    return (note,) if unlisted else ()
+
+
+def _lines(metadata: Path) -> Iterator[tuple[int, Mapping[str, Any] | RowError]]:
+    """The entries of a JSON-lines file with their line numbers."""
+    content = metadata.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            try:
+                yield number, _object(line)
+            except RowError as error:
+                yield number, error
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
     try:
         entry = json.loads(line.decode("utf-8"))
-        json.dumps(entry, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError:
-        raise _LineError("is not UTF-8; save the file as UTF-8") from None
-    except UnicodeEncodeError:
-        raise _LineError("holds half a character (a lone surrogate); retype it") from None
+        raise RowError("is not UTF-8; save the file as UTF-8") from None
     except (ValueError, RecursionError) as error:
-        raise _LineError(f"is not JSON ({error}); a line looks like {EXAMPLE}") from None
+        raise RowError(f"is not JSON ({error}); a line looks like {EXAMPLE}") from None
     if not isinstance(entry, dict):
-        raise _LineError(f"is not a JSON object; a line looks like {EXAMPLE}")
-    name = _name(entry.get("file_name"))
-    if name in seen:
-        raise _LineError(
-            f"'{name}' is listed already on line {seen[name]}; keep one line, one caption a picture"
+        raise RowError(f"is not a JSON object; a line looks like {EXAMPLE}")
+    return entry
+
+
+def _cells(metadata: Path) -> Iterator[tuple[int, Mapping[str, Any] | RowError]]:
+    """The entries of a CSV file with the numbers of the lines on which they begin."""
+    content = metadata.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValidationError(f"{metadata}:{line}: is not UTF-8; save the file as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    begins = 1
+    try:
+        for cells in reader:
+            number, begins = begins, reader.line_num + 1
+            if not header:
+                header = _header(metadata, number, cells)
+            elif len(cells) > len(header):
+                yield (
+                    number,
+                    RowError(
+                        f"has {len(cells)} cells and the header {len(header)}; put a caption that "
+                        "holds a comma in double quotes"
+                    ),
+                )
+            elif any(cells):
+                filled = {key: _cell(cell) for key, cell in zip(header, cells, strict=False)}
+                yield number, filled
+    except csv.Error as error:
+        raise ValidationError(
+            f"{metadata}:{begins}: is not CSV ({error}); mind the double quotes"
+        ) from None
+
+
+def _header(metadata: Path, number: int, cells: list[str]) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    if "file_name" not in header or len(set(header)) < len(header):
+        raise ValidationError(
+            f"{metadata}:{number}: the header is {','.join(header)!r}; it must name each column "
+            "once, file_name and text among them, with commas between"
         )
-    seen[name] = number
-    return name, _caption(entry)
+    return header
 
 
-def _name(name: object) -> str:
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        said = "has no 'file_name'" if name is None else f"has the file_name {name!r}"
-        raise _LineError(f"{said}; give the picture's path relative to {METADATA}")
-    normal = os.path.normpath(name).replace(os.sep, "/")
-    if Path(name).is_absolute() or normal.split("/")[0] in ("..", "."):
-        raise _LineError(
-            f"'{name}' lies outside the folder; move the picture into it and give its path "
-            f"relative to {METADATA}"
-        )
-    return normal
+def _cell(text: str) -> Any:
+    """A cell's text, or the list that it holds as JSON."""
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
 
 
-def _caption(entry: dict[str, Any]) -> str:
-    given = {key: entry[key] for key in ("text", "caption") if entry.get(key) is not None}
-    if not given:
-        found = ", ".join(f"'{key}'" for key in entry if key != "file_name") or "no other key"
-        raise _LineError(f"has no caption (found {found}); add the key 'text' or 'caption'")
-    given = {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in given.items()}
-    key, caption = next(iter(given.items()))
-    if isinstance(caption, list):
-        raise _LineError(
-            f"'{key}' is a list of {len(caption)}; give one caption, as text in quotes"
-        )
-    if not isinstance(caption, str):
-        raise _LineError(f"'{key}' is {caption!r}; give the caption as text in quotes")
-    if not caption.strip():
-        raise _LineError(f"'{key}' is empty; write a caption or remove the line")
-    if any(other != caption for other in given.values()):
-        raise _LineError("has both 'text' and 'caption' and they differ; keep one")
-    return caption.strip()
+def content(root: Path, name: str, within: Path | None = None) -> bytes:
+    """The bytes of a file below `root`; RowError for what is none.
 
-
-def _content(root: Path, name: str) -> bytes:
+    A link may lead to what lies below `within`, by default `root` itself, and not out of it.
+    """
     path = root / name
     try:
+        if not path.resolve().is_relative_to((within or root).resolve()):
+            raise RowError(
+                f"'{name}' is a link out of the folder, to {path.resolve()}; copy the picture "
+                "into it"
+            )
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _LineError(f"'{name}' is not a file; name one picture")
+            raise RowError(f"'{name}' is not a file; name one picture")
         return path.read_bytes()
     except FileNotFoundError:
         base = Path(name).name
         advice = f"did you mean '{base}'?" if (root / base).exists() else "restore it or drop it"
-        raise _LineError(f"file '{name}' is missing (looked for {path}); {advice}") from None
-    except OSError as error:
-        raise _LineError(f"'{name}' cannot be read ({error.strerror}); check the file") from None
-
-
-def decode(content: bytes, name: str = "") -> Image:
-    """The picture in these bytes: first frame, upright by its EXIF, RGB, transparency on white."""
-    from PIL import Image, ImageOps
-
-    try:
-        image: Image.Image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
-        if image.mode.startswith("I"):
-            deep = np.asarray(image).astype(np.int64).clip(0, 65535)
-            image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        if image.mode == "F":
-            raise ValueError("floating-point pixels")
-        return image.convert("RGB")
-    except Exception as error:  # noqa: BLE001 - decoders raise whatever their parser stumbles over
-        raise _LineError(f"'{name}' {_undecodable(content, error)}") from None
-
-
-def _undecodable(content: bytes, error: Exception) -> str:
-    """Why these bytes are no picture, in words; the decoder's own only where they help."""
-    start = content[:32].decode("ascii", errors="replace")
-    if not content:
-        reason = "it is empty"
-    elif " ".join(start.split()).isprintable() and "\ufffd" not in start:
-        reason = f"it is text that begins {start!r}"
-    else:
-        reason = str(error).replace("<_io.BytesIO object", "this file") or type(error).__name__
-    return f"cannot be decoded as a picture ({reason}); replace it or drop the line"
+        raise RowError(f"file '{name}' is missing (looked for {path}); {advice}") from None
+    except (OSError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise RowError(f"'{name}' cannot be read ({said}); check the file") from None

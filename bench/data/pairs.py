@@ -31,8 +31,12 @@ class Pairs:
     captions: tuple[str, ...]
     originals: tuple[str, ...]
     open_image: Callable[[str], Image]
+    pictures: tuple[str, ...] = ()
+    """Which picture each pair shows, where several pairs may share one; empty: each its own."""
 
     def __post_init__(self) -> None:
+        if self.pictures and len(self.pictures) != len(self.ids):
+            raise ValueError("pictures must be as many as ids, or none")
         if not len(self.ids) == len(self.captions) == len(self.originals):
             raise ValueError("ids, captions and originals must be of one length")
         if len(set(self.ids)) != len(self.ids):
@@ -58,6 +62,7 @@ class Pairs:
             ids=tuple(ids),
             captions=tuple(self.captions[i] for i in rows),
             originals=tuple(self.originals[i] for i in rows),
+            pictures=tuple(self.pictures[i] for i in rows) if self.pictures else (),
         )
 
     def with_captions(self, captions: Mapping[str, str] | Sequence[str]) -> Pairs:

@@ -1,36 +1,17 @@
-"""Where pairs come from: `tiles`, `scenes` or `folder:PATH`, opened by the name that was typed."""
+"""Where pairs come from, opened by the name that was typed after `--data`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bench.data import folder, scenes, tiles
-from bench.data.pairs import Pairs
+from bench.data import own, scenes, tiles
+from bench.data.arguments import Argument, parse
+from bench.data.cards import CARDS
+from bench.data.source import DataSource
 from bench.errors import UsageError, unknown
 
-
-@dataclass(frozen=True)
-class DataSource:
-    """A data set that exists and passed its checks; its pairs are made when asked for."""
-
-    name: str
-    """As it was typed."""
-    identity: str
-    """sha256 of the content; two sources of one identity are the same data."""
-    label: str
-    """Short, for tables: `tiles`, `scenes`, or the folder's own name."""
-    resolution: int
-    """Pixels of the shorter side (the median in a folder)."""
-    licence: str
-    notes: tuple[str, ...] = ()
-    """What the user should hear about and need not act on."""
-    load: Callable[[], Pairs] = field(kw_only=True, compare=False, repr=False)
-
-    def pairs(self) -> Pairs:
-        """All pairs in their fixed order."""
-        return self.load()
+OPTIONS: Mapping[str, tuple[str, ...]] = {"tiles": (), "scenes": ("seed", "n"), **own.OPTIONS}
 
 
 class SourceInfo(NamedTuple):
@@ -43,43 +24,71 @@ class SourceInfo(NamedTuple):
 
 
 def list_sources() -> list[SourceInfo]:
-    """The data sets that can be named, without opening any."""
+    """The data sets that can be named, and the cards, without opening any."""
+    shapes = "procedural shapes with exact captions; calibrates, no headline"
+    words = "game sprites with human-written captions"
+    others = (
+        ("folder:PATH", "your pictures, captions in PATH/metadata.jsonl or metadata.csv"),
+        ("coco:ANNOTATIONS.json", "COCO captions as distributed, the pictures beside them"),
+        ("parquet:PATH", "a parquet file, or a folder of shards"),
+        ("hub:NAME[@REV]", "a data set of the Hugging Face hub, or a folder of that format"),
+    )
     return [
-        SourceInfo(
-            "tiles", "game sprites with human-written captions", tiles.LICENCE, tiles.count()
-        ),
-        SourceInfo(
-            "scenes[:seed=0,n=3000]",
-            "procedural shapes with exact captions; calibrates, no headline",
-            scenes.LICENCE,
-            scenes.COUNT,
-        ),
-        SourceInfo(
-            "folder:PATH", "your pictures, captions in PATH/metadata.jsonl", "your own", None
-        ),
+        SourceInfo("tiles", words, tiles.LICENCE, tiles.count()),
+        SourceInfo("scenes[:seed=0,n=3000]", shapes, scenes.LICENCE, scenes.COUNT),
+        *(SourceInfo(name, about, "your own", None) for name, about in others),
+        *(SourceInfo(f"card={c.name}", c.about, c.licence, None) for c in CARDS.values()),
     ]
 
 
-def open_source(spec: str) -> DataSource:
-    """The data set of this name; a folder is read and checked in full here."""
-    name, colon, argument = spec.partition(":")
-    if name not in _OPENERS:
-        raise unknown("data set", name, _OPENERS, "`bench list data` shows them")
-    return _OPENERS[name](spec, argument if colon else "")
+def absolute(spec: str) -> str:
+    """The same with full paths, so that it means the same from every folder."""
+    asked = parse(spec, OPTIONS)
+    return str(own.absolute(asked)) if asked.kind in own.OPTIONS and asked.place else spec
 
 
-def _tiles(spec: str, argument: str) -> DataSource:
-    if argument:
-        raise UsageError(f"data set 'tiles' takes no parameters, '{argument}' was given")
+def open_source(
+    spec: str, again: bool = False, say: Callable[[str], None] = lambda line: None
+) -> DataSource:
+    """The data set of this name, checked in full; what has not changed since is not read again.
+
+    `again` reads it in any case; `say` is told where that takes a while.
+
+    Raises:
+        UsageError: the name, the place or an option is wrong.
+        ValidationError: the data does not hold; says where.
+        OfflineError: a data set of the hub is not here and cannot be fetched.
+    """
+    asked = parse(spec, OPTIONS)
+    if asked.kind in own.OPTIONS:
+        if spec in CARDS:
+            raise UsageError(f"'coco' needs {own.PLACES['coco']} (`bench show coco`)")
+        return own.open_own(asked, spec, again, say)
+    if asked.kind == "tiles":
+        return _tiles(spec, asked)
+    if asked.kind == "scenes":
+        return _scenes(spec, asked)
+    if asked.kind in CARDS:
+        example = CARDS[asked.kind].example
+        raise UsageError(f"'{asked.kind}' is a card and has no pictures; use it like {example}")
+    raise unknown("data set", asked.kind, OPTIONS, "`bench list data` shows them")
+
+
+def _tiles(spec: str, asked: Argument) -> DataSource:
+    if asked.place:
+        raise UsageError(f"data set 'tiles' takes no parameters, '{asked.place}' was given")
+    found = tiles.identity()
     return DataSource(
-        spec, tiles.identity(), "tiles", tiles.RESOLUTION, tiles.LICENCE, load=tiles.pairs
+        spec, found, "tiles", tiles.RESOLUTION, tiles.LICENCE, place=spec, load=tiles.pairs
     )
 
 
-def _scenes(spec: str, argument: str) -> DataSource:
+def _scenes(spec: str, asked: Argument) -> DataSource:
     given = {"seed": 0, "n": scenes.COUNT}
-    for part in filter(None, argument.split(",")):
-        key, _, value = part.partition("=")
+    options = dict(asked.options)
+    if asked.place:
+        key, _, options[key] = asked.place.partition("=")
+    for key, value in options.items():
         if key not in given:
             raise unknown("parameter of data set 'scenes'", key, given)
         if not (value.isascii() and value.isdigit()):
@@ -91,24 +100,6 @@ def _scenes(spec: str, argument: str) -> DataSource:
         "scenes",
         scenes.RESOLUTION,
         scenes.LICENCE,
+        place=spec,
         load=lambda: scenes.pairs(**given),
     )
-
-
-def _folder(spec: str, argument: str) -> DataSource:
-    if not argument:
-        raise UsageError("data set 'folder' needs a path: folder:PATH")
-    found = folder.read(argument)
-    left_out = f"{found.unlisted} pictures in {found.root} are not in {folder.METADATA}: left out"
-    notes = (left_out,) if found.unlisted else ()
-    label = found.root.resolve().name or "folder"
-    return DataSource(
-        spec, found.identity, label, found.resolution, "your own", notes, load=found.pairs
-    )
-
-
-_OPENERS: dict[str, Callable[[str, str], DataSource]] = {
-    "tiles": _tiles,
-    "scenes": _scenes,
-    "folder": _folder,
-}

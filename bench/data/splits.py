@@ -16,13 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 
 from bench.data.duplicates import components, near_duplicates, thumbnails
 from bench.data.pairs import Pairs
-from bench.errors import UsageError, ValidationError
+from bench.data.sizes import SplitSizes
+from bench.errors import ValidationError
 from bench.rng import generator
 from bench.specs import FOLDS
 
@@ -38,41 +39,19 @@ def _count(groups: Sequence[Cluster]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class SplitSizes:
-    """How many pairs each part of a split holds."""
+def fitting_sizes(groups: Sequence[Cluster]) -> SplitSizes:
+    """Sizes that can be dealt from these clusters, whatever the seed, in the usual proportions.
 
-    members: int = 500
-    holdouts: int = 500
-    shadow_members: int = 500
-    shadow_holdouts: int = 500
-    reference: int = 350
-    auxiliary: int = 350
-
-    def __post_init__(self) -> None:
-        for part, size in asdict(self).items():
-            if size < 1:
-                raise UsageError(f"every part of a split needs a pair, {part} was given {size}")
-
-    @classmethod
-    def scaled(cls, n: int) -> Self:
-        """The default proportions for n pairs; those of `tiles` at its 2,735."""
-        return cls(**{part: size * n // 2735 for part, size in asdict(cls()).items()})
-
-    @classmethod
-    def fitting(cls, groups: Sequence[Cluster]) -> Self:
-        """Sizes that can be dealt from these clusters, whatever the seed.
-
-        Six parts lose at most the largest cluster less one each; single pairs make up for it.
-        """
-        n, largest = sum(map(len, groups)), max(map(len, groups), default=0)
-        n -= max(0, 6 * (largest - 1) - sum(len(group) == 1 for group in groups))
-        if n < MINIMUM:
-            raise ValidationError(
-                f"too few pairs to split: {_count(groups)}; at least {MINIMUM} different ones are "
-                "needed: add pictures or remove repeats"
-            )
-        return cls.scaled(n)
+    Six parts lose at most the largest cluster less one each; single pairs make up for it.
+    """
+    n, largest = sum(map(len, groups)), max(map(len, groups), default=0)
+    n -= max(0, 6 * (largest - 1) - sum(len(group) == 1 for group in groups))
+    if n < MINIMUM:
+        raise ValidationError(
+            f"too few pairs to split: {_count(groups)}; at least {MINIMUM} different ones are "
+            "needed: add pictures or remove repeats"
+        )
+    return SplitSizes.scaled(n)
 
 
 @dataclass(frozen=True)
@@ -110,7 +89,7 @@ def make_split(
     code of Zhai et al. 2024 seems to; `disjoint` from pairs that the target never meets.
     """
     everything = clusters(pairs)
-    wanted = asdict(sizes or SplitSizes.fitting(everything))
+    wanted = asdict(sizes or fitting_sizes(everything))
     fixed = {part: wanted.pop(part) for part in ("reference", "auxiliary")}
     rest, parts = deal(everything, fixed, generator("split", identity, "fixed"))
     _, drawn = deal(rest, wanted, generator("split", identity, "seed", seed))
@@ -202,9 +181,18 @@ def clusters(pairs: Pairs) -> tuple[Cluster, ...]:
     """The ids that must stay together, in the order of the data.
 
     Linked are pairs of one caption (case, spaces and punctuation aside), of one description under
-    another name ("ski mask: ..." and "ski mask (open): ..."), and near-duplicate pictures.
+    another name ("ski mask: ..." and "ski mask (open): ..."), pairs of one picture, and
+    near-duplicate pictures.
     """
-    links = [*_same_words(pairs.originals), *near_duplicates(thumbnails(pairs))]
+    first: dict[str, int] = {}
+    shown = [first.setdefault(name, i) for i, name in enumerate(pairs.pictures or pairs.ids)]
+    each = list(first.values())
+    near = near_duplicates(thumbnails(pairs.select([pairs.ids[i] for i in each])))
+    links = [
+        *enumerate(shown),
+        *_same_words(pairs.originals),
+        *((each[i], each[j]) for i, j in near),
+    ]
     groups = components(len(pairs), links)
     return tuple(tuple(pairs.ids[i] for i in group) for group in groups)
 

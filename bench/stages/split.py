@@ -18,7 +18,9 @@ def run(job: Job) -> dict[str, Any]:
     if source.identity != job.params["data"]:
         raise ValidationError(f"{source.name} changed while the run was going on; run again")
     pairs, params = source.pairs(), job.params
-    split = make_split(pairs, source.identity, params["seed"], shadow=params["shadow"])
+    split = make_split(
+        pairs, source.identity, params["seed"], source.sizes, shadow=params["shadow"]
+    )
     parts = {**dataclasses.asdict(split), "digest": split.digest}
     if n := params.get("canaries"):
         canaries = split_canaries(split, pairs, source.identity, params["seed"], n)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import folder
 from bench.data.sources import open_source
 from bench.errors import BenchError, UsageError, ValidationError
 
@@ -78,9 +77,33 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "caption null": (lambda r: write(r, line(text=None)), r":1: has no caption \(found 'text'\)"),
     "caption empty": (lambda r: write(r, line(text=" \t")), ":1: 'text' is empty; write"),
     "caption a number": (lambda r: write(r, line(caption=4)), ":1: 'caption' is 4; give"),
-    "several captions": (
-        lambda r: write(r, line(text=["x", "y"])),
-        ":1: 'text' is a list of 2; give one caption",
+    "no captions in the list": (
+        lambda r: write(r, line(text=[])),
+        ":1: 'text' is empty; write a caption",
+    ),
+    "an empty caption in the list": (
+        lambda r: write(r, line(text=["x", " "])),
+        ":1: 'text' is empty; write a caption",
+    ),
+    "a number in the list": (
+        lambda r: write(r, line(text=["x", 3])),
+        r":1: 'text' is \['x', 3\]; give the caption as text",
+    ),
+    "a link out of the folder": (
+        lambda r: ((r / "a.png").unlink(), (r / "a.png").symlink_to("/etc/hostname")),
+        ":1: 'a.png' is a link out of the folder, to /etc/hostname; copy the picture",
+    ),
+    "a linked folder": (
+        lambda r: ((r / "away").symlink_to("/etc"), write(r, line("away/hostname"))),
+        ":1: 'away/hostname' is a link out of the folder, to /etc/hostname",
+    ),
+    "a link to itself": (
+        lambda r: ((r / "a.png").unlink(), (r / "a.png").symlink_to(r / "a.png")),
+        ":1: 'a.png' cannot be read",
+    ),
+    "a bomb": (
+        lambda r: (r / "a.png").write_bytes(encoded(Image.new("1", (30_000, 3_000)), "PNG")),
+        ":1: 'a.png' has more than 89,478,485 pixels; scale it down",
     ),
     "text and caption": (
         lambda r: write(r, line(text="x", caption="y")),
@@ -118,7 +141,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "listed twice": (
         lambda r: write(r, line("a.png"), line("b.png"), line("below/../a.png")),
-        ":3: 'a.png' is listed already on line 1; keep one",
+        ":3: 'a.png' is listed already on line 1; keep one line a picture, with a list",
     ),
     "above the folder": (
         lambda r: write(r, line("../a.png")),
@@ -142,7 +165,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "half a character": (
         lambda r: write(r, b'{"file_name": "a.png", "text": "x \\ud83d"}'),
-        ":1: holds half a character",
+        ":1: 'text' holds half a character",
     ),
     "name too long": (lambda r: write(r, line("x" * 5000)), ":1: 'x+' cannot be read"),
     "zero byte in the name": (lambda r: write(r, line("a\0.png")), ":1: has the file_name"),
@@ -167,13 +190,13 @@ def test_several_bad_files_are_counted(root: Path) -> None:
     (root / "b.png").unlink()
     write(root, line("a.png"), line("b.png"), line("below/c.png"), b"?")
     with pytest.raises(ValidationError, match=r":1: 'a.png' .* \(and 2 more such lines\)$"):
-        folder.read(root)
+        open_source(f"folder:{root}")
 
 
 def test_nothing_listed(root: Path) -> None:
     write(root, b"", b"  ")
     with pytest.raises(ValidationError, match=r"metadata\.jsonl lists no pictures; add a line"):
-        folder.read(root)
+        open_source(f"folder:{root}")
 
 
 @pytest.mark.parametrize(
@@ -181,11 +204,15 @@ def test_nothing_listed(root: Path) -> None:
     [
         (lambda r: None, "nowhere", "folder .*nowhere does not exist; check the path"),
         (lambda r: None, "a.png", "a.png is a file; give the folder that holds metadata.jsonl"),
-        (lambda r: None, "below", "below holds no metadata.jsonl; write one line for each"),
+        (
+            lambda r: None,
+            "below",
+            "below holds neither metadata.jsonl nor metadata.csv; write one line",
+        ),
         (
             lambda r: (r / "metadata.jsonl").rename(r / "below" / "metadata.jsonl"),
             "",
-            r"holds no metadata.jsonl, but .*below does; use folder:.*below",
+            r"holds neither metadata.jsonl nor metadata.csv, but .*below does; use folder:.*below",
         ),
     ],
 )
@@ -200,9 +227,9 @@ def test_the_folder_itself_is_wrong(
 
 def test_small_liberties_are_taken_as_meant(root: Path) -> None:
     write(root, b"\xef\xbb\xbf" + line("./a.png", text=[" one "]) + b"\r", b"", line("b.png"))
-    read = folder.read(root)
-    assert read.names == ("a.png", "b.png")
-    assert read.captions == ("one", "a red thing")
+    pairs = open_source(f"folder:{root}").pairs()
+    assert pairs.ids == ("a.png", "b.png")
+    assert pairs.captions == ("one", "a red thing")
 
 
 def test_unlisted_pictures_are_mentioned(root: Path) -> None:
@@ -217,19 +244,19 @@ def test_unlisted_pictures_are_mentioned(root: Path) -> None:
 def test_identity_is_that_of_the_content(
     root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    first = folder.read(root).identity
+    first = open_source(f"folder:{root}").identity
     assert re.fullmatch("[0-9a-f]{64}", first)
-    assert folder.read(root).identity == first
+    assert open_source(f"folder:{root}").identity == first
     copy = tmp_path_factory.mktemp("copy") / "elsewhere"
     root.rename(copy)
-    assert folder.read(copy).identity == first
+    assert open_source(f"folder:{copy}").identity == first
     write(
         copy,
         line("a.png", text="a red thing", extra=1),
         line("b.png", text="two"),
         line("below/c.png", text="drei"),
     )
-    assert folder.read(copy).identity == first, "keys beside name and caption do not count"
+    assert open_source(f"folder:{copy}").identity == first, "other keys do not count"
     seen = {first}
     for change in (
         lambda: write(
@@ -247,7 +274,7 @@ def test_identity_is_that_of_the_content(
         ),
     ):
         change()
-        found = folder.read(copy).identity
+        found = open_source(f"folder:{copy}").identity
         assert found not in seen
         seen.add(found)
 
@@ -261,94 +288,12 @@ def test_each_picture_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) 
         return plain(path)
 
     monkeypatch.setattr(Path, "read_bytes", counted)
-    folder.read(root)
+    open_source(f"folder:{root}")
     assert sorted(read) == ["a.png", "b.png", "c.png", "metadata.jsonl"]
 
 
 def test_a_picture_that_vanishes_later_is_one_clear_line(root: Path) -> None:
-    pairs = folder.read(root).pairs()
+    pairs = open_source(f"folder:{root}").pairs()
     (root / "a.png").unlink()
     with pytest.raises(BenchError, match=r"a\.png: can no longer be read .*; restore it"):
         pairs.image("a.png")
-
-
-def solid(mode: str, colour: float | tuple[int, ...]) -> Image.Image:
-    return Image.new(mode, (6, 4), colour)
-
-
-def palette(transparent: bool) -> bytes:
-    image = solid("RGB", (10, 200, 30)).quantize(4)
-    return encoded(
-        image, "PNG", **({"transparency": image.getpixel((0, 0))} if transparent else {})
-    )
-
-
-def sixteen(value: int) -> bytes:
-    return encoded(Image.fromarray(np.full((4, 6), value, dtype=np.uint16)), "PNG")
-
-
-@pytest.mark.parametrize(
-    ("content", "expected", "slack"),
-    [
-        (encoded(solid("L", 90), "PNG"), (90, 90, 90), 0),
-        (encoded(solid("1", 1), "PNG"), (255, 255, 255), 0),
-        (encoded(solid("CMYK", (0, 255, 255, 0)), "TIFF"), (255, 0, 0), 0),
-        (encoded(solid("CMYK", (0, 255, 255, 0)), "JPEG"), (255, 0, 0), 4),
-        (encoded(solid("RGBA", (9, 8, 7, 0)), "PNG"), (255, 255, 255), 0),
-        (encoded(solid("RGBA", (255, 0, 0, 128)), "PNG"), (255, 127, 127), 1),
-        (encoded(solid("LA", (0, 128)), "PNG"), (127, 127, 127), 1),
-        (encoded(solid("RGB", (1, 2, 3)), "PNG", transparency=(1, 2, 3)), (255, 255, 255), 0),
-        (palette(transparent=False), (10, 200, 30), 2),
-        (palette(transparent=True), (255, 255, 255), 0),
-        (sixteen(65535), (255, 255, 255), 0),
-        (sixteen(257 * 100), (100, 100, 100), 0),
-        (sixteen(0), (0, 0, 0), 0),
-        (encoded(solid("YCbCr", (128, 128, 128)), "JPEG"), (128, 128, 128), 2),
-        (encoded(solid("RGB", (5, 6, 7)), "GIF"), (5, 6, 7), 1),
-        (encoded(solid("RGBA", (0, 0, 0, 0)), "WEBP", lossless=True), (255, 255, 255), 0),
-    ],
-)
-def test_every_mode_becomes_rgb_on_white(
-    content: bytes, expected: tuple[int, int, int], slack: int
-) -> None:
-    image = folder.decode(content)
-    assert (image.mode, image.size) == ("RGB", (6, 4))
-    assert np.abs(np.asarray(image).astype(int) - expected).max() <= slack
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
-    """A picture whose four corners differ comes out upright whichever way it was stored."""
-    upright = Image.new("RGB", (40, 24))
-    for x, y, colour in ((0, 0, "red"), (20, 0, "lime"), (0, 12, "blue"), (20, 12, "white")):
-        upright.paste(colour, (x, y, x + 20, y + 12))
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    decoded = folder.decode(encoded(stored, "JPEG", exif=exif, quality=95))
-    assert decoded.size == (40, 24)
-    assert (
-        np.abs(
-            np.asarray(decoded)[4::12, 4::20].astype(int) - np.asarray(upright)[4::12, 4::20]
-        ).max()
-        < 9
-    )
-
-
-def test_transparent_pixels_are_white_where_the_picture_is_rotated_too(root: Path) -> None:
-    image = Image.new("RGBA", (6, 4), (0, 0, 0, 0))
-    image.putpixel((0, 0), (255, 0, 0, 255))
-    exif = Image.Exif()
-    exif[0x0112] = 3
-    decoded = folder.decode(encoded(image, "PNG", exif=exif))
-    assert decoded.getpixel((5, 3)) == (255, 0, 0)
-    assert decoded.getpixel((0, 0)) == (255, 255, 255)

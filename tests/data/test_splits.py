@@ -17,11 +17,12 @@ from PIL import Image
 
 from bench.data import scenes, tiles
 from bench.data.pairs import Pairs
+from bench.data.sizes import SplitSizes
 from bench.data.splits import (
     Split,
-    SplitSizes,
     clusters,
     deal,
+    fitting_sizes,
     ids_of,
     make_split,
 )
@@ -139,7 +140,7 @@ def test_any_data_keeps_the_promises(repeats: list[int], seed: int, other: int) 
     pairs = made([f"caption {i}" for i, n in enumerate(repeats) for _ in range(n)])
     caption = dict(zip(pairs.ids, pairs.captions, strict=True))
     try:
-        sizes = SplitSizes.fitting(clusters(pairs))
+        sizes = fitting_sizes(clusters(pairs))
     except ValidationError:
         assert len(pairs) - 6 * (max(repeats) - 1) < 60
         return

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from bench.data import tiles
 from bench.data.canaries import split_canaries
-from bench.data.sources import DataSource, open_source
+from bench.data.source import DataSource
+from bench.data.sources import open_source
 from bench.data.splits import Split, make_split
 from bench.entries.entry import Entry
 from bench.entries.problems import AGAIN, shown
