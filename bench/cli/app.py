@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import compare, doctor, leaderboard, listing, run, submit, validate
+from bench.cli import compare, doctor, fetch, leaderboard, listing, run, submit, validate
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ for command in (
     leaderboard.leaderboard,
     compare.compare,
     doctor.doctor,
+    fetch.fetch,
 ):
     app.command()(command)
 app.command()(submit.submit)
