@@ -137,9 +137,14 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
     try:
         unet = part(UNet2DConditionModel, "unet", torch_dtype=torch.float32)
         vae = part(AutoencoderKL, "vae", torch_dtype=torch.float32)
-        text = part(CLIPTextModel, "text_encoder", dtype=torch.float32)
+        # Otherwise transformers says which weights do not fit in a log alone.
+        told = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
+        text = part(CLIPTextModel, "text_encoder", **told)
         tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
+        # Samplers made of this must not clip latents as if they were pixels, and begin at step 1;
+        # some folders do not say so, and diffusers' pipeline would correct it with a warning.
+        corrected = {"clip_sample": False, "steps_offset": 1}
+        scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler", **corrected)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
         raise UsageError(f"base {folder} cannot be loaded: {said}") from error
@@ -170,13 +175,13 @@ def _loaded(kind: Any, part: str, folder: Path, variant: str | None, **single: A
         output_loading_info=True,
         **single,
     )
+    if others := info["mismatched_keys"]:
+        raise ValueError(f"{part} has weights of other shapes, {min(others)} among them")
     # Saved by the transformers of SD 1.x: the numbers 0 to 76, which are no weights.
     surplus = {name for name in info["unexpected_keys"] if not name.endswith(".position_ids")}
     for what, keys in (("lacks", info["missing_keys"]), ("has too much:", surplus)):
         if keys:
             raise ValueError(f"{part} {what} {len(keys)} weights, {min(keys)} among them")
-    if info["mismatched_keys"]:
-        raise ValueError(f"{part} has weights of other shapes: {min(info['mismatched_keys'])}")
     return model
 
 

@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from bench.errors import OfflineError, UsageError
-from bench.models.base import (
-    PARTS,
-    base_folder,
-    base_identity,
-    encode_text,
-    load_base,
-    resolution,
-)
+from bench.models.base import base_folder, base_identity, encode_text, load_base
+from bench.models.checks import resolution
+from bench.models.files import PARTS
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ def test_resolution_is_the_same_before_and_after_loading(tiny_base, base):
 
 def test_a_broken_configuration_is_one_line(copied):
     (copied / "unet" / "config.json").write_text("{")
-    with pytest.raises(UsageError, match=r"unet/config\.json cannot be read"):
+    with pytest.raises(UsageError, match=r"unet/config\.json that cannot be read"):
         resolution(copied)
 
 
@@ -72,7 +67,45 @@ def test_broken_weights_are_a_usage_error(copied, part, harm):
         weights.write_bytes(weights.read_bytes()[:1000])
     else:
         weights.unlink()
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    told = "cannot be loaded" if harm == "truncated" else f"has no weights in {part}"
+    with pytest.raises(UsageError, match=told):
+        load_base(copied)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("harm", ["lacks", "has too much", "shape"])
+def test_weights_that_do_not_fit_are_never_made_up(copied, part, harm):
+    (path,) = (copied / part).glob("*.safetensors")
+    weights = load_file(path)
+    name = next(name for name in sorted(weights) if weights[name].dim() > 1)
+    if harm == "lacks":
+        del weights[name]
+    elif harm == "shape":
+        weights[name] = weights[name][:1].contiguous()
+    else:
+        weights["another.weight"] = weights[name].clone()
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match="cannot be loaded") as caught:
+        load_base(copied)
+    assert harm in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_not_opened(copied):
+    (path,) = (copied / "unet").glob("*.safetensors")
+    torch.save(load_file(path), path.with_suffix(".bin"))
+    path.unlink()
+    for read in (load_base, lambda folder: base_folder(str(folder))):
+        with pytest.raises(UsageError, match="has only pickled weights in unet"):
+            read(copied)
+
+
+def test_a_tokenizer_with_more_words_than_the_text_encoder_is_refused(copied):
+    config = json.loads((copied / "text_encoder" / "config.json").read_text())
+    words = config["vocab_size"]
+    vocabulary = json.loads((copied / "tokenizer" / "vocab.json").read_text())
+    (copied / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary | {"word": words}))
+    with pytest.raises(UsageError, match=f"of {words + 1} words and a text encoder of {words}"):
         load_base(copied)
 
 
