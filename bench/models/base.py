@@ -118,62 +118,66 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
     diffusers and transformers would fill in at random what a file lacks, and pass over what it has
     too much; here both are errors.
     """
-    import diffusers
     import torch
-    import transformers
-    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    from transformers import CLIPTextModel, CLIPTokenizer
 
     keep_freed()
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
     # Ten bits of mantissa, the default of convolutions on a GPU, would drown CLiD's differences.
     torch.backends.cudnn.allow_tf32 = False
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    part = partial(_loaded, folder=folder, variant=variant)
     try:
-        unet = part(UNet2DConditionModel, "unet", torch_dtype=torch.float32)
-        vae = part(AutoencoderKL, "vae", torch_dtype=torch.float32)
-        # Otherwise transformers says which weights do not fit in a log alone.
-        told = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
-        text = part(CLIPTextModel, "text_encoder", **told)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        # Samplers made of this must not clip latents as if they were pixels, and begin at step 1;
-        # some folders do not say so, and diffusers' pipeline would correct it with a warning.
-        corrected = {"clip_sample": False, "steps_offset": 1}
-        scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler", **corrected)
+        unet, vae, text, tokenizer, scheduler = _read_parts(folder, variant)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
         raise UsageError(f"base {folder} cannot be loaded: {said}") from error
-    if not has_words(tokenizer) or len(tokenizer) > text.config.vocab_size:
-        raise UsageError(
-            f"base {folder} has a tokenizer of {len(tokenizer)} words and a text encoder of "
-            f"{text.config.vocab_size}"
-        )
     if weights is not None:
-        try:
-            unet.load_state_dict(load_file(weights))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise UsageError(f"weights {weights} do not fit the base's U-Net: {said}") from error
+        _put(weights, unet)
     for model in (unet, vae, text):
         model.to(device).eval().requires_grad_(False)
     return Base(unet, vae, text, tokenizer, scheduler, folder, device, variant)
 
 
-def _loaded(kind: Any, part: str, folder: Path, variant: str | None, **single: Any) -> Any:
+def _read_parts(folder: Path, variant: str | None) -> tuple[Any, ...]:
+    """The five parts; ValueError if they do not fit together."""
+    import diffusers
+    import torch
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    unet = _loaded(diffusers.UNet2DConditionModel, folder, "unet", variant)
+    vae = _loaded(diffusers.AutoencoderKL, folder, "vae", variant)
+    # Otherwise transformers says in a log alone which weights do not fit.
+    told = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
+    text = _loaded(transformers.CLIPTextModel, folder, "text_encoder", variant, **told)
+    place = {"subfolder": "tokenizer", "local_files_only": True}
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, **place)
+    if not has_words(tokenizer) or len(tokenizer) > text.config.vocab_size:
+        known = text.config.vocab_size
+        raise ValueError(f"tokenizer of {len(tokenizer)} words and text_encoder of {known}")
+    # Samplers made of this must not clip latents as if they were pixels, and begin at step 1;
+    # some folders do not say so, and diffusers' pipeline would correct it with a warning.
+    corrected = {"clip_sample": False, "steps_offset": 1}
+    scheduler = diffusers.DDPMScheduler.from_pretrained(
+        folder, subfolder="scheduler", local_files_only=True, **corrected
+    )
+    return unet, vae, text, tokenizer, scheduler
+
+
+def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: Any) -> Any:
     """A part with all its weights and no others; ValueError if they do not fit."""
+    import torch
+
     names = [path.name for path in (folder / part).iterdir()]
     model, info = kind.from_pretrained(
         folder,
         subfolder=part,
         variant=part_variant(names, part, variant, str(folder)),
         use_safetensors=True,
+        local_files_only=True,
         output_loading_info=True,
-        **single,
+        **(single or {"torch_dtype": torch.float32}),
     )
     if others := info["mismatched_keys"]:
         raise ValueError(f"{part} has weights of other shapes, {min(others)} among them")
@@ -183,6 +187,18 @@ def _loaded(kind: Any, part: str, folder: Path, variant: str | None, **single: A
         if keys:
             raise ValueError(f"{part} {what} {len(keys)} weights, {min(keys)} among them")
     return model
+
+
+def _put(weights: Path, unet: Any) -> None:
+    """Gives the U-Net the weights of a file; UsageError if they are not its own."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        unet.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"weights {weights} do not fit the base's U-Net: {said}") from error
 
 
 def encode_text(base: Base, captions: list[str]) -> Any:

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from layouts import age, write_sd1
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
 from bench.models.base import base_folder, base_identity, encode_text, load_base
 from bench.models.checks import resolution
 from bench.models.files import PARTS
+from bench.specs import Sampling
+from bench.utility.sampling import sample
 
 
 @pytest.fixture
@@ -105,7 +110,7 @@ def test_a_tokenizer_with_more_words_than_the_text_encoder_is_refused(copied):
     words = config["vocab_size"]
     vocabulary = json.loads((copied / "tokenizer" / "vocab.json").read_text())
     (copied / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary | {"word": words}))
-    with pytest.raises(UsageError, match=f"of {words + 1} words and a text encoder of {words}"):
+    with pytest.raises(UsageError, match=f"of {words + 1} words and text_encoder of {words}"):
         load_base(copied)
 
 
@@ -165,6 +170,41 @@ def test_text_states_are_those_of_the_pipeline(tiny_base, base):
     theirs, _ = pipeline.encode_prompt(captions, "cpu", 1, do_classifier_free_guidance=False)
     assert ours.shape == (3, base.tokenizer.model_max_length, 32)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_a_folder_of_2022_is_what_it_became(tmp_path):
+    """Same weights, same schedule, same pictures as those of today's files."""
+    today = load_base(write_sd1(tmp_path / "today"))
+    old = load_base(age(write_sd1(tmp_path / "old")))
+    for part in ("unet", "vae", "text_encoder"):
+        pairs = zip(getattr(today, part).parameters(), getattr(old, part).parameters(), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+    assert torch.equal(today.alphas_cumprod, old.alphas_cumprod)
+    assert (old.scaling_factor, old.prediction_type) == (0.18215, "epsilon")
+    picture = Image.new("RGB", (16, 16))
+    prompt = Pairs(("p0",), ("a red circle",), ("a red circle",), lambda _: picture)
+    drawn = [sample(base, prompt, Sampling(steps=3), lambda *_: None) for base in (today, old)]
+    assert np.array_equal(*drawn)
+    assert drawn[0].std() > 0
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("kind", ["PNDMScheduler", "EulerDiscreteScheduler", "DDIMScheduler"])
+def test_the_sampler_that_a_folder_was_saved_with_changes_nothing(tiny_base, copied, kind):
+    """Noise is added and taken away by the schedule; latents are never clipped."""
+    path = copied / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text())
+    kept = {key: config[key] for key in ("beta_start", "beta_end", "beta_schedule")}
+    kept["set_alpha_to_one"] = False
+    path.write_text(json.dumps(kept | {"_class_name": kind, "num_train_timesteps": 1000}))
+    picture = Image.new("RGB", (16, 16))
+    prompt = Pairs(("p0",), ("a red circle",), ("a red circle",), lambda _: picture)
+    ours, theirs = load_base(tiny_base), load_base(copied)
+    assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
+    assert np.array_equal(
+        sample(ours, prompt, Sampling(steps=3), lambda *_: None),
+        sample(theirs, prompt, Sampling(steps=3), lambda *_: None),
+    )
 
 
 def test_the_schedule_is_the_folder_s_own(copied):
