@@ -55,7 +55,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "base on the hub": (
         (*but("--base", "nobody/nothing"), "--offline"),
         4,
-        "base nobody/nothing is not in",
+        "base nobody/nothing is no folder and not in",
     ),
     "variant": (but("--variant", "fp16"), 2, "no weights of variant fp16 in unet; it has plain"),
     "plugin folder": (but("--plugins", "absent"), 2, "absent does not exist"),
