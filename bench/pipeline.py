@@ -84,6 +84,8 @@ class _Graph:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.common = {"data": cell.data, "base": cell.base}
+        if cell.variant:
+            self.common["variant"] = cell.variant
         self.split = self.split_of(cell.seed, canaries=cell.canaries)
         # The same, but for the shadow's parts, which may be dealt from the target's own pairs; the
         # attacker knows nothing of canaries.

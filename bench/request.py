@@ -11,7 +11,9 @@ from typing import Any, get_args
 from bench.data.source import DataSource
 from bench.data.sources import absolute, open_source
 from bench.errors import UsageError, ValidationError, unknown
-from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
+from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
+from bench.models.checks import resolution
+from bench.models.hub import hub_name, pinned
 from bench.plugins import Kind, discover, instantiate, joined, resolve
 from bench.specs import Augment, Cell, Component, Pool, Sampling, Shadow, ShadowDefense, View
 from bench.training.recipe import named_recipe
@@ -32,6 +34,8 @@ class Request:
     attacks: Sequence[str]
     data: str = "tiles"
     base: str = EMBEDDED
+    variant: str | None = None
+    """Which weights of the base's folder are read, as `fp16`; None: the plain ones."""
     recipe: str = "mini"
     augment: str = "default"
     seeds: Sequence[int] = (0,)
@@ -49,6 +53,8 @@ class Request:
     """Path of the Inception-2015 weights, for FID proper."""
     clip: str | None = None
     """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
+    offline: bool = False
+    """Take models from this machine only."""
 
     def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
         """Every combination asked for; bad names raise UsageError before anything is computed.
@@ -78,7 +84,9 @@ class Request:
         attacks = self._willing(self._components("attack", self.attacks), say)
         defenses = self._components("defense", self.defenses)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
-        folder = base_folder(self.base)
+        folder = base_folder(self.base, self.variant, self.offline)
+        if (fixed := pinned(self.base)) != self.base:
+            say(f"base {self.base} is {fixed} today; name that one to have it again")
         source = open_source(self.data, say=say)
         for note in source.notes:
             say(note)
@@ -92,8 +100,9 @@ class Request:
             "data_label": source.label,
             "data_identity": source.identity,
             "base": str(folder),
-            "base_label": folder.name,
-            "base_identity": base_identity(folder),
+            "base_label": base_label(self.base, folder, self.variant),
+            "base_identity": base_identity(folder, self.variant),
+            "variant": self.variant,
             "resolution": resolution(folder),
             "recipe": recipe.model_dump(mode="json"),
             "augment": self.augment,
@@ -118,14 +127,13 @@ class Request:
 
     def absolute(self) -> Request:
         """The same with full paths, so that it means the same from every folder."""
-        base = self.base if self.base == EMBEDDED else str(Path(self.base).expanduser().resolve())
         return replace(
             self,
             defenses=["+".join(map(_absolute_file, joined(name))) for name in self.defenses],
             attacks=[_absolute_file(name) for name in self.attacks],
             data=absolute(self.data),
             captioner=_absolute_captioner(self.captioner),
-            base=base,
+            base=_absolute_base(self.base),
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
             inception=self.inception and str(Path(self.inception).expanduser().resolve()),
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
@@ -184,9 +192,10 @@ class Request:
                 raise UsageError(f"--captioner belongs to --view pseudo, not to {self.view}")
             return {}
         from bench.models.captioner import EMBEDDED as RETRIEVAL
-        from bench.models.captioner import captioner_identity
+        from bench.models.captioner import captioner_folder, captioner_identity
 
-        captioner = _absolute_captioner(self.captioner) or RETRIEVAL
+        asked = _absolute_captioner(self.captioner) or RETRIEVAL
+        captioner = captioner_folder(asked, self.offline)
         return {
             "captioner": captioner,
             "captioner_identity": captioner_identity(captioner),
@@ -219,6 +228,13 @@ def _reason(attack: Component, shadow: str) -> str | None:
     return reason
 
 
+def _absolute_base(name: str) -> str:
+    """A folder with its full path, a name on the hub with its commit."""
+    if name == EMBEDDED or hub_name(name) is not None:
+        return pinned(name)
+    return str(Path(name).expanduser().resolve())
+
+
 def _absolute_file(component: str) -> str:
     """`./file.py:Name[reference=PATH]` with full paths; plain names as they are."""
     name, bracket, params = component.strip().partition("[")
@@ -234,7 +250,9 @@ def _absolute_reference(found: re.Match[str]) -> str:
 
 
 def _absolute_captioner(name: str | None) -> str | None:
-    """`clip:FOLDER` and FOLDER with full paths; a hub name as it is."""
+    """`clip:FOLDER` and FOLDER with full paths; a name on the hub with its commit."""
     kind, colon, place = (name or "").rpartition("clip:")
     folder = Path(place).expanduser()
-    return f"{kind}{colon}{folder.resolve()}" if place and folder.is_dir() else name
+    if place and folder.is_dir():
+        return f"{kind}{colon}{folder.resolve()}"
+    return name and pinned(name)

@@ -93,6 +93,8 @@ class Cell(Frozen):
     """Folder of the base; where to look, not part of any key."""
     base_label: str
     base_identity: str
+    variant: str | None = None
+    """Which of the base's weights are read, as `fp16`; where to look, not part of any key."""
     resolution: int
     """Side in pixels of the pictures that the base reads."""
     recipe: dict[str, Any]
@@ -127,7 +129,7 @@ class Cell(Frozen):
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        places = {"data", "base", "inception", "clip", "captioner"}
+        places = {"data", "base", "variant", "inception", "clip", "captioner"}
         card = self.model_dump(mode="json", exclude=places)
         for name, component in (("defense", self.defense), ("attack", self.attack)):
             card[name] = component.identity() | {"label": component.label}

@@ -37,7 +37,21 @@ Data = Annotated[
     ),
 ]
 BaseModel = Annotated[
-    str, typer.Option("--base", help="mini-sd, or the path of a Stable-Diffusion-shaped folder.")
+    str,
+    typer.Option(
+        "--base",
+        help="mini-sd, the path of a Stable-Diffusion-1.x/2.x-shaped folder, or "
+        "ORGANISATION/NAME\\[@REVISION] on the hub.",
+    ),
+]
+Variant = Annotated[
+    str | None, typer.Option(help="Which weights of the base are read, e.g. fp16. Default: plain.")
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", envvar="HF_HUB_OFFLINE", help="Take models from this machine only; no network."
+    ),
 ]
 RecipeName = Annotated[
     str, typer.Option("--recipe", help="Training recipe (`bench list recipes`).")
@@ -85,7 +99,10 @@ ShadowDefenseName = Annotated[
 ]
 Captioner = Annotated[
     str | None,
-    typer.Option(help="For --view pseudo: a BLIP by folder or hub id. Default: the base's CLIP."),
+    typer.Option(
+        help="For --view pseudo: a BLIP by folder or NAME@REVISION on the hub. Default: the base's "
+        "CLIP."
+    ),
 ]
 Canaries = Annotated[
     int,

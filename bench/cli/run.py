@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 QUICK_SAMPLES = 64
-OF_ALL = ("store", "workers", "form", "requests")
+OF_ALL = ("store", "workers", "form", "offline", "requests")
 """Options of a whole run; the others are a request's own."""
 
 
@@ -53,6 +54,7 @@ def _read(
     attack: o.Attacks = None,
     data: o.Data = "tiles",
     base: o.BaseModel = "mini-sd",
+    variant: o.Variant = None,
     recipe: o.RecipeName = "mini",
     preset: o.Preset = None,
     augment: o.Augmentation = "default",
@@ -69,6 +71,7 @@ def _read(
     plugins: o.Plugins = None,
     inception: o.Inception = None,
     clip: o.Clip = None,
+    offline: o.Offline = False,
     workers: o.Workers = None,
     form: o.Form = "table",
     requests: o.Requests = None,
@@ -86,7 +89,7 @@ def _read(
                 )
         several = read_lines(requests, _read, store)
         return Asked(
-            list(several.values()),
+            [replace(one, offline=offline or one.offline) for one in several.values()],
             _open(store),
             workers or default_workers(),
             o.form(form),
@@ -106,6 +109,7 @@ def _read(
         attacks=attack,
         data=data,
         base=base,
+        variant=variant,
         recipe="quick" if preset else recipe,
         augment=augment,
         view=view,
@@ -121,6 +125,7 @@ def _read(
         plugins=plugins or [],
         inception=str(inception) if inception else None,
         clip=str(clip) if clip else None,
+        offline=offline,
     )
     return Asked([request], _open(store), workers or default_workers(), o.form(form))
 

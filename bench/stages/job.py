@@ -64,8 +64,8 @@ class Job:
         """The base, with the trained weights of the asked checkpoint if there is a `model`."""
         from bench.models.base import base_identity, load_base
 
-        folder = Path(self.hints["base"])
-        if base_identity(folder) != self.params["base"]:
+        folder, variant = Path(self.hints["base"]), self.hints.get("variant")
+        if base_identity(folder, variant) != self.params["base"]:
             raise ValidationError(f"base {folder} changed while the run was going on; run again")
         weights = None
         if "model" in self.inputs:
@@ -74,7 +74,7 @@ class Job:
             weights = self.inputs["model"] / name
         elif self.hints.get("weights"):
             weights = Path(self.hints["weights"])
-        return load_base(folder, weights)
+        return load_base(folder, weights, variant)
 
     def attack(self) -> Any:
         """The attack of the job, made from its file."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from bench.composition import Composition
 from bench.data.pairs import Pairs
-from bench.models.base import Base, load_base
+from bench.models.base import Base
 from bench.specs import Augment
 from bench.training.recipe import Recipe
 from bench.training.session import Session
@@ -113,14 +113,14 @@ def _session(base: Base, task: Task, schedule: Schedule, work: Path, progress: P
         augment=task.augment,
         seed=task.seed,
         stream=stream,
-        train_beside=partial(_train_beside, base.folder, task, work, progress),
+        train_beside=partial(_train_beside, base, task, work, progress),
     )
     task.defense.begin(session)
     return session
 
 
 def _train_beside(
-    folder: Path,
+    base: Base,
     task: Task,
     work: Path,
     progress: Progress,
@@ -141,13 +141,13 @@ def _train_beside(
         recipe = task.recipe.changed(keep=(), epochs=epochs or task.recipe.epochs)
         alone = replace(task, pairs=pairs, defense=Composition(), recipe=recipe)
         figures = train(
-            load_base(folder), alone, own, own / "partial",
+            base.anew(), alone, own, own / "partial",
             lambda done, of, unit: progress(done, of, f"{unit} of {name}"),
         )  # fmt: skip
         (own / "partial" / FIGURES).write_text(json.dumps(figures), encoding="utf-8")
         (own / "partial").replace(own / "out")
     kept: dict[str, Any] = json.loads((own / "out" / FIGURES).read_text(encoding="utf-8"))
-    return load_base(folder, weights).unet, kept
+    return base.anew(weights).unet, kept
 
 
 def _losses(session: Session, defense: Composition, visit: int, chosen: Sequence[int]) -> Tensor:
