@@ -11,9 +11,9 @@ from typing import Any, get_args
 from bench.data.source import DataSource
 from bench.data.sources import absolute, open_source
 from bench.errors import UsageError, ValidationError, unknown
+from bench.hub import hub_name, pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
-from bench.models.hub import hub_name, pinned
 from bench.plugins import Kind, discover, instantiate, joined, resolve
 from bench.specs import Augment, Cell, Component, Pool, Sampling, Shadow, ShadowDefense, View
 from bench.training.recipe import named_recipe
@@ -87,7 +87,7 @@ class Request:
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
             say(f"base {self.base} is {fixed} today; name that one to have it again")
-        source = open_source(self.data, say=say)
+        source = open_source(self.data, offline=self.offline, say=say)
         for note in source.notes:
             say(note)
         if source.sizes and not source.sizes.shadow_members and self.shadow == "disjoint":

@@ -31,7 +31,7 @@ def fetch(
     if base is not None:
         _base(base, variant, offline)
     if what is not None:
-        _data(what)
+        _data(what, offline)
 
 
 def _base(name: str, variant: str | None, offline: bool) -> None:
@@ -44,10 +44,10 @@ def _base(name: str, variant: str | None, offline: bool) -> None:
     print(f"identity   {found.identity}")
 
 
-def _data(name: str) -> None:
+def _data(name: str, offline: bool) -> None:
     from bench.data.fetch import fetch_data
 
-    found = fetch_data(name)
+    found = fetch_data(name, offline)
     for field, line in found.lines.items():
         print(f"{field:10} {line}")
     if found.flaws:

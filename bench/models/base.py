@@ -11,9 +11,9 @@ from typing import Any
 
 from bench.digests import known_digest
 from bench.errors import OfflineError, UsageError
+from bench.hub import hub_name, snapshot
 from bench.models.checks import INDEX, check_base
 from bench.models.files import listed, part_variant, read_files
-from bench.models.hub import hub_name, snapshot
 from bench.models.memory import keep_freed
 from bench.models.pretrained import has_words
 

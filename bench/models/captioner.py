@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
+from bench.hub import hub_name, snapshot
 from bench.models.base import embedded_folder
 from bench.models.caption_models import DECODING, ROLE, blip, retriever
-from bench.models.hub import hub_name, snapshot
 from bench.models.pretrained import READ, named_digests
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.hub import pinned, verify
 from bench.models.base import base_folder, base_identity
 from bench.models.files import listed, read_files
-from bench.models.hub import pinned, verify
 
 
 class Fetched(NamedTuple):

@@ -1,4 +1,4 @@
-"""Models by name on the hub: `ORGANISATION/NAME@REVISION` becomes the folder of one commit.
+"""Models and data by name on the hub: `ORGANISATION/NAME@REVISION` becomes one commit's folder.
 
 What a run reads afterwards is that folder, as if it had been given by its path. A revision that is
 a commit is looked for on this machine first; a branch or a tag is asked of the hub, and looked for
@@ -11,7 +11,7 @@ import glob
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bench.digests import known_digest
 from bench.errors import OfflineError, ValidationError
@@ -28,18 +28,21 @@ class HubName(NamedTuple):
 
     id: str
     revision: str | None
+    kind: Literal["model", "dataset"] = "model"
 
     @property
     def said(self) -> str:
-        return f"{self.id}@{self.revision}" if self.revision else self.id
+        """As it is typed."""
+        name = f"{self.id}@{self.revision}" if self.revision else self.id
+        return name if self.kind == "model" else f"hub:{name}"
 
 
-def hub_name(text: str) -> HubName | None:
+def hub_name(text: str, kind: Literal["model", "dataset"] = "model") -> HubName | None:
     """None for what is a folder here, or cannot be a name."""
     found = NAME.fullmatch(text)
     if found is None or Path(text).expanduser().exists():
         return None
-    return HubName(found["id"], found["revision"])
+    return HubName(found["id"], found["revision"], kind)
 
 
 def pinned(text: str) -> str:
@@ -60,26 +63,33 @@ def snapshot(name: HubName, choose: Choose, role: str, offline: bool = False) ->
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    cached = _cached(name)
+    cached, advice = _cached(name), _advice(name, role)
     if cached is not None and (offline or COMMIT.fullmatch(name.revision or "")):
         if not (lacking := _lacking(cached, name, choose)):
             return cached
         if offline:
-            raise OfflineError(f"{role} {name.said} is here without {lacking[0]}; {_advice(role)}")
+            raise OfflineError(f"{role} {name.said} is here without {lacking[0]}; {advice}")
     if offline:
-        raise OfflineError(
-            f"{role} {name.said} is no folder and not in {_cache()}; {_advice(role)}"
-        )
+        raise OfflineError(f"{role} {name.said} is no folder and not in {_cache()}; {advice}")
     try:
-        listed = HfApi().model_info(name.id, revision=name.revision).siblings or []
-        chosen = [glob.escape(file) for file in choose(one.rfilename for one in listed)]
-        return Path(snapshot_download(name.id, revision=name.revision, allow_patterns=chosen))
+        asked = HfApi()
+        about = asked.model_info if name.kind == "model" else asked.dataset_info
+        listed = about(name.id, revision=name.revision).siblings or []
+        chosen = choose(one.rfilename for one in listed)
+        return Path(
+            snapshot_download(
+                name.id,
+                revision=name.revision,
+                repo_type=name.kind,
+                allow_patterns=[*map(glob.escape, chosen)],
+            )
+        )
     except (HTTPError, OSError, ValueError) as error:
         if cached is not None and not _lacking(cached, name, choose):
             return cached
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise OfflineError(
-            f"{role} {name.said} is no folder and cannot be fetched: {said[:200]}; {_advice(role)}"
+            f"{role} {name.said} is no folder and cannot be fetched: {said[:200]}; {advice}"
         ) from None
 
 
@@ -102,7 +112,11 @@ def _cached(name: HubName) -> Path | None:
         # None of its files is asked for, so that a part of a repository is found too.
         return Path(
             snapshot_download(
-                name.id, revision=name.revision, local_files_only=True, allow_patterns=[]
+                name.id,
+                revision=name.revision,
+                repo_type=name.kind,
+                local_files_only=True,
+                allow_patterns=[],
             )
         )
     except (OSError, ValueError):
@@ -116,7 +130,8 @@ def _lacking(folder: Path, name: HubName, choose: Choose) -> list[str]:
 
     here = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     try:
-        known = {file.path for file in get_cached_repo_tree(name.id, revision=folder.name)}
+        tree = get_cached_repo_tree(name.id, revision=folder.name, repo_type=name.kind)
+        known = {file.path for file in tree}
     except CachedRepoTreeNotFoundError:
         known = here
     return [file for file in choose(sorted(known)) if file not in here]
@@ -128,7 +143,8 @@ def _cache() -> str:
     return str(constants.HF_HUB_CACHE)
 
 
-def _advice(role: str) -> str:
-    if role == "base":
-        return "where there is a network, `bench fetch --base` gets it; or give a folder"
+def _advice(name: HubName, role: str) -> str:
+    if role == "base" or name.kind == "dataset":
+        option = "--base" if role == "base" else "--for"
+        return f"`bench fetch {option} {name.said}` where there is a network; or give a folder"
     return "run once where there is a network, or give a folder"

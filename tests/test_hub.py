@@ -11,9 +11,9 @@ import pytest
 from hubs import COMMIT, Served, serve, write_cache
 
 from bench.errors import OfflineError, UsageError, ValidationError
+from bench.hub import hub_name, pinned
 from bench.models.base import base_folder, base_identity, base_label, load_base
 from bench.models.fetch import fetch_base
-from bench.models.hub import hub_name, pinned
 from bench.request import Request
 
 ID = "somebody/tiny-sd"
@@ -59,12 +59,12 @@ def test_what_is_not_here_is_one_line(snapshot, asked, offline):
     with pytest.raises(OfflineError) as caught:
         base_folder(asked, offline=offline)
     assert asked in str(caught.value)
-    assert "`bench fetch --base` gets it" in str(caught.value)
+    assert f"`bench fetch --base {asked}`" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_goes_before_a_name(snapshot, tiny_base, tmp_path):
-    assert hub_name(ID) == (ID, None)
+    assert hub_name(ID) == (ID, None, "model")
     own = Path(shutil.copytree(tiny_base, tmp_path / ID))
     assert hub_name(ID) is None
     assert base_folder(ID) == own
