@@ -140,7 +140,7 @@ def test_captions_missing(bench: Callable[..., Any], tmp_path: Path) -> None:
 def test_no_metadata(bench: Callable[..., Any], tmp_path: Path) -> None:
     root = folder_of_pictures(tmp_path / "pictures")
     (root / "metadata.jsonl").unlink()
-    fails(bench(*but("--data", f"folder:{root}")), 2, "holds no metadata.jsonl")
+    fails(bench(*but("--data", f"folder:{root}")), 2, "holds neither metadata.jsonl")
 
 
 def test_a_picture_missing(bench: Callable[..., Any], tmp_path: Path) -> None:
