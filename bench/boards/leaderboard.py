@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.boards import attacks, defenses
 from bench.boards.gates import told
+from bench.boards.pictures import sampled
 from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
 from bench.entries.entry import Entry
@@ -147,6 +148,7 @@ def _measured(standings: Sequence[Standing]) -> list[str]:
         f"members and {pairs[0][1]} hold-outs of its own split, by version "
         f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
         "Percentages with 95 % intervals.",
+        f"Samples: {sampled(about.target.sampling.model_dump(), about.target.resolution)}.",
         "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused; chance is "
         f"{100 * standings[0].chance.value:.1f}. AUC: 50 is chance.",
         *(["Provisional: some models have fewer than three seeds."] if few else []),

@@ -43,7 +43,7 @@ class Row:
     @property
     def attack(self) -> str:
         """The attack with what the attacker knows of the defense, as in rows and on boards."""
-        told = [*self._captions(), *self._shadows()]
+        told = [*self._captions(), *self._shadows(), *self._precision()]
         return str(self.card["attack"]["label"]) + (f" ({', '.join(told)})" if told else "")
 
     @property
@@ -59,6 +59,10 @@ class Row:
 
     def _shadows(self) -> list[str]:
         return ["defended shadow"] if self.card["shadow_defense"] == "same" else []
+
+    def _precision(self) -> list[str]:
+        lower = self.card.get("precision", "fp32")
+        return [] if lower == "fp32" else [f"asked in {lower}"]
 
     @property
     def epoch(self) -> int:
@@ -133,10 +137,15 @@ class Row:
         ]
         return sum(found) / len(found) if len(found) == len(self.results) else None
 
-    def mean_fid(self) -> float | None:
-        """FID proper over the seeds for which the Inception weights were given."""
-        found = [r["utility"]["fid"]["value"] for r in self.results.values() if r["utility"]["fid"]]
-        return sum(found) / len(found) if found else None
+    def inception(self, resizing: str, name: str) -> float | None:
+        """`fid` or `kid` proper, or a floor, over the seeds that have it.
+
+        `resizing` says how pictures came to Inception's size: `tf1` or `aa`.
+        """
+        told = [r["utility"]["fid"] for r in self.results.values()]
+        found = [one[resizing][name] for one in told if one]
+        values = [one["value"] if isinstance(one, Mapping) else one for one in found]
+        return sum(values) / len(values) if values else None
 
     def mean(self, name: str, of: str = "utility") -> float:
         """A figure without an interval, averaged over seeds."""
