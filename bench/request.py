@@ -15,7 +15,18 @@ from bench.hub import hub_name, pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
 from bench.plugins import Kind, discover, instantiate, joined, resolve
-from bench.specs import Augment, Cell, Component, Pool, Sampling, Shadow, ShadowDefense, View
+from bench.specs import (
+    Augment,
+    Cell,
+    Component,
+    Pool,
+    Precision,
+    Sampler,
+    Sampling,
+    Shadow,
+    ShadowDefense,
+    View,
+)
 from bench.training.recipe import named_recipe
 
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
@@ -23,6 +34,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 SHADOWS: tuple[Shadow, ...] = get_args(Shadow)
 POOLS: tuple[Pool, ...] = get_args(Pool)
 SHADOW_DEFENSES: tuple[ShadowDefense, ...] = get_args(ShadowDefense)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 REFERENCE = re.compile(r"\breference=(?P<model>[^,\]]+)")
 
 
@@ -47,10 +60,12 @@ class Request:
     shadow_defense: str = "none"
     captioner: str | None = None
     canaries: int = 0
+    precision: str = "fp32"
+    """What the U-Net computes in when attacks ask it."""
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
     inception: str | None = None
-    """Path of the Inception-2015 weights, for FID proper."""
+    """Path of the Inception-2015 weights, for FID proper, or `download`."""
     clip: str | None = None
     """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
     offline: bool = False
@@ -67,6 +82,7 @@ class Request:
             ("pool", self.pool, POOLS),
             ("shadow", self.shadow, SHADOWS),
             ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
+            ("precision", self.precision, PRECISIONS),
         ):
             if name not in known:
                 raise unknown(what, name, known)
@@ -113,8 +129,9 @@ class Request:
             "shadow_defense": self.shadow_defense,
             **self._captioner(),
             "canaries": self.canaries,
-            "sampling": self._sampling(source),
-            **self._inception(),
+            "precision": self.precision,
+            **self._counts(source),
+            **self._inception(say),
             **self._clip(folder),
         }
         return [
@@ -135,7 +152,7 @@ class Request:
             captioner=_absolute_captioner(self.captioner),
             base=_absolute_base(self.base),
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
-            inception=self.inception and str(Path(self.inception).expanduser().resolve()),
+            inception=_absolute_weights(self.inception),
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
 
@@ -170,8 +187,8 @@ class Request:
                 raise UsageError(f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}")
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 
-    def _sampling(self, source: DataSource) -> Sampling:
-        """No more prompts than the data set has reference captions."""
+    def _counts(self, source: DataSource) -> dict[str, Any]:
+        """No more prompts than the data set has reference captions; what attacks may ask about."""
         from bench.data.sizes import SplitSizes
         from bench.data.splits import MINIMUM
 
@@ -183,7 +200,9 @@ class Request:
             )
         size = source.sizes or SplitSizes.scaled(n)
         most = min(size.reference, size.auxiliary)
-        return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+        sampling = self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+        asked = max(size.members + size.holdouts, size.shadow_members + size.shadow_holdouts)
+        return {"sampling": sampling, "asked": asked}
 
     def _captioner(self) -> dict[str, str]:
         """Where the captions of the view `pseudo` come from."""
@@ -201,12 +220,13 @@ class Request:
             "captioner_identity": captioner_identity(captioner),
         }
 
-    def _inception(self) -> dict[str, str]:
+    def _inception(self, say: Callable[[str], None]) -> dict[str, str]:
         if self.inception is None:
             return {}
-        from bench.utility.inception import weights_digest
+        from bench.utility.inception import DOWNLOAD, downloaded, weights_digest
 
-        path = Path(self.inception).expanduser().resolve()
+        named = self.inception
+        path = downloaded(say) if named == DOWNLOAD else Path(named).expanduser().resolve()
         return {"inception": str(path), "inception_digest": weights_digest(path)}
 
     def _clip(self, base: Path) -> dict[str, str]:
@@ -214,6 +234,15 @@ class Request:
 
         folder = Path(self.clip).expanduser().resolve() if self.clip else own_clip(base)
         return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
+
+
+def sampling(sampler: str, steps: int, guidance: float, n: int | None) -> Sampling:
+    """How pictures are generated; UsageError for a sampler that is not known."""
+    for known in SAMPLERS:
+        if sampler == known:
+            counted = {} if n is None else {"n": n}
+            return Sampling(sampler=known, steps=steps, guidance=guidance, **counted)
+    raise unknown("sampler", sampler, SAMPLERS)
 
 
 def _reason(attack: Component, shadow: str) -> str | None:
@@ -233,6 +262,13 @@ def _absolute_base(name: str) -> str:
     if name == EMBEDDED or hub_name(name) is not None:
         return pinned(name)
     return str(Path(name).expanduser().resolve())
+
+
+def _absolute_weights(name: str | None) -> str | None:
+    """The full path; the word that asks for a download as it is."""
+    from bench.utility.inception import DOWNLOAD
+
+    return name if name in (None, DOWNLOAD) else str(Path(name).expanduser().resolve())
 
 
 def _absolute_file(component: str) -> str:

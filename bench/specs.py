@@ -14,10 +14,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 FOLDS = 2
 """Halves of the shadow's pairs between which references are cross-fitted."""
+SHARD_ROLE = "shard_"
+"""Begins the roles of the shards that a stage joins."""
 STAGE_VERSIONS = {
     "split": 2,
     "blind": 1,
@@ -39,6 +47,8 @@ View = Literal["original", "defended", "pseudo"]
 Shadow = Literal["disjoint", "resplit"]
 Pool = Literal["mean", "max"]
 ShadowDefense = Literal["none", "same"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Sampler = Literal["ddim", "dpm++"]
 
 
 class Frozen(BaseModel):
@@ -78,8 +88,17 @@ class Sampling(Frozen):
     """How pictures are generated for utility; shared by all defenses."""
 
     n: int = Field(350, ge=2, description="prompts, one picture each")
-    steps: int = Field(25, ge=1, description="DDIM steps")
+    steps: int = Field(25, ge=1, description="steps of the sampler")
     guidance: float = Field(3.0, ge=1.0, description="classifier-free guidance scale")
+    sampler: Sampler = Field("ddim", description="DDIM, or DPM-Solver++ (2M)")
+
+    @model_serializer(mode="wrap")
+    def _plain(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the sampler where it is the usual one: so keys are what they were before it."""
+        plain: dict[str, Any] = fields(self)
+        if self.sampler == "ddim":
+            plain.pop("sampler", None)
+        return plain
 
 
 class Cell(Frozen):
@@ -116,6 +135,11 @@ class Cell(Frozen):
     """Whether the shadow's pairs are disjoint from the target's or dealt from the same ones."""
     canaries: int = Field(0, ge=0)
     """Mislabelled pairs beside the data, half of them trained on by the target."""
+    precision: Precision = "fp32"
+    """What the U-Net computes in when an attack asks it; fp32 is in no key."""
+    asked: int = Field(0, ge=0)
+    """Pairs, at most, that an attack asks the target or the shadow about, canaries aside; large
+    sets are asked in shards. No figure depends on it."""
     seed: int = 0
     at: int | None = None
     """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""
@@ -129,8 +153,10 @@ class Cell(Frozen):
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        places = {"data", "base", "variant", "inception", "clip", "captioner"}
-        card = self.model_dump(mode="json", exclude=places)
+        apart = {"data", "base", "variant", "inception", "clip", "captioner", "asked"}
+        card = self.model_dump(mode="json", exclude=apart)
+        if self.precision == "fp32":
+            del card["precision"]
         for name, component in (("defense", self.defense), ("attack", self.attack)):
             card[name] = component.identity() | {"label": component.label}
         card["stage_versions"] = STAGE_VERSIONS
@@ -165,6 +191,11 @@ class Stage:
     def key(self) -> str:
         return hashlib.sha256(canonical(self.spec).encode()).hexdigest()
 
+    @property
+    def joins(self) -> bool:
+        """Whether it only puts together what its shards found."""
+        return any(role.startswith(SHARD_ROLE) for role in self.inputs)
+
     @cached_property
     def shared_by(self) -> str:
         """Equal for stages that ask one model about the same pairs, or fit one attack alike.
@@ -172,11 +203,12 @@ class Stage:
         Any other stage has its own.
         """
         shares = {"features": "model", "reference": "model", "scores": "shadow"}.get(self.kind)
-        if shares is None:
+        if shares is None or self.joins:
             return self.key
         common = self.inputs.get(shares)
         names = ["attack"] if self.kind == "scores" else ["base", "seed", "at", "part"]
         about = [self.inputs["split"].key, *(self.params[name] for name in names)]
+        about += [self.params.get(name) for name in ("shard", "precision")]
         return canonical([shares, common and common.key, self.hints.get("weights"), about])
 
     def walk(self) -> Iterator[Stage]:

@@ -45,7 +45,8 @@ class Row:
     def attack(self) -> str:
         """The attack with what the attacker knows of the defense, as in rows and on boards."""
         known = {name: self.card[name] for name in ("view", "replays", "pool", "shadow_defense")}
-        return attacker_label(str(self.card["attack"]["label"]), **known)
+        asked = self.card.get("precision", "fp32")
+        return attacker_label(str(self.card["attack"]["label"]), **known, precision=asked)
 
     @property
     def adaptive(self) -> bool:
@@ -125,10 +126,15 @@ class Row:
         ]
         return sum(found) / len(found) if len(found) == len(self.results) else None
 
-    def mean_fid(self) -> float | None:
-        """FID proper over the seeds for which the Inception weights were given."""
-        found = [r["utility"]["fid"]["value"] for r in self.results.values() if r["utility"]["fid"]]
-        return sum(found) / len(found) if found else None
+    def inception(self, resizing: str, name: str) -> float | None:
+        """`fid` or `kid` proper, or a floor, over the seeds that have it.
+
+        `resizing` says how pictures came to Inception's size: `tf1` or `aa`.
+        """
+        told = [r["utility"]["fid"] for r in self.results.values()]
+        found = [one[resizing][name] for one in told if one]
+        values = [one["value"] if isinstance(one, Mapping) else one for one in found]
+        return sum(values) / len(values) if values else None
 
     def mean(self, name: str, of: str = "utility") -> float:
         """A figure without an interval, averaged over seeds."""

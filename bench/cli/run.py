@@ -65,6 +65,11 @@ def _read(
     shadow_defense: o.ShadowDefenseName = "none",
     captioner: o.Captioner = None,
     canaries: o.Canaries = 0,
+    precision: o.PrecisionName = "fp32",
+    sampler: o.SamplerName = "ddim",
+    steps: o.Steps = 25,
+    guidance: o.Guidance = 3.0,
+    samples: o.Samples = None,
     seeds: o.Seeds = "0",
     at: o.At = None,
     store: o.StoreDir = None,
@@ -77,8 +82,7 @@ def _read(
     requests: o.Requests = None,
 ) -> Asked:
     from bench.executors.local import default_workers
-    from bench.request import Request
-    from bench.specs import Sampling
+    from bench.request import Request, sampling
 
     if requests is not None:
         given = dict(locals())
@@ -121,9 +125,10 @@ def _read(
         canaries=canaries,
         seeds=o.numbers(seeds, "--seeds"),
         at=o.numbers(at, "--at") if at is not None else [],
-        sampling=Sampling(n=QUICK_SAMPLES) if preset else Sampling(),
+        precision=precision,
+        sampling=sampling(sampler, steps, guidance, samples or (QUICK_SAMPLES if preset else None)),
         plugins=plugins or [],
-        inception=str(inception) if inception else None,
+        inception=inception or None,
         clip=str(clip) if clip else None,
         offline=offline,
     )

@@ -15,6 +15,7 @@ def attacker_label(
     shadow_defense: str,
     shadow: str = "disjoint",
     captioner_identity: str | None = None,
+    precision: str = "fp32",
 ) -> str:
     """As rows and boards write it; entries say what else sets two attackers apart, too."""
     told = []
@@ -23,4 +24,5 @@ def attacker_label(
         told += [f"{view} captions{captioner}" + (f", {pool} of {replays}" if replays > 1 else "")]
     told += ["defended shadow"] if shadow_defense == "same" else []
     told += [f"{shadow} shadow"] if shadow != "disjoint" else []
+    told += [f"asked in {precision}"] if precision != "fp32" else []
     return attack + (f" ({', '.join(told)})" if told else "")

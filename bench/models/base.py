@@ -18,6 +18,8 @@ from bench.models.memory import keep_freed
 from bench.models.pretrained import has_words
 
 EMBEDDED = "mini-sd"
+SLICED_ABOVE = 128
+"""Side in pixels above which the autoencoder takes one picture at a time."""
 
 
 def embedded_folder() -> Path:
@@ -134,7 +136,12 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
         _put(weights, unet)
     for model in (unet, vae, text):
         model.to(device).eval().requires_grad_(False)
-    return Base(unet, vae, text, tokenizer, scheduler, folder, device, variant)
+    base = Base(unet, vae, text, tokenizer, scheduler, folder, device, variant)
+    # At 512 pixels a picture takes half a gigabyte and fills a device: 64 at once would need 34 GB
+    # and be no faster. By size alone, so that bits depend on nothing else.
+    if base.resolution > SLICED_ABOVE:
+        vae.enable_slicing()
+    return base
 
 
 def _read_parts(folder: Path, variant: str | None) -> tuple[Any, ...]:

@@ -215,3 +215,21 @@ def test_the_schedule_is_the_folder_s_own(copied):
     betas = torch.linspace(0.00085**0.5, 0.02**0.5, 1000) ** 2
     torch.testing.assert_close(loaded.alphas_cumprod, torch.cumprod(1 - betas, 0))
     assert loaded.prediction_type == "v_prediction"
+
+
+def test_large_pictures_go_through_the_autoencoder_one_at_a_time(copied):
+    """By size alone; small ones as ever, all of a batch."""
+    assert not load_base(copied).vae.use_slicing
+    path = copied / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_size": 72}))
+    large = load_base(copied)
+    assert large.resolution == 144
+    met = []
+    hook = large.vae.encoder.register_forward_hook(lambda _, args, out: met.append(len(args[0])))
+    pictures = torch.randn(3, 3, 144, 144, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together = large.vae.encode(pictures).latent_dist.mean
+        hook.remove()
+        alone = torch.cat([large.vae.encode(one[None]).latent_dist.mean for one in pictures])
+    assert met == [1, 1, 1]
+    assert torch.equal(together, alone)
