@@ -32,7 +32,7 @@ was written; it is not tuned further.
 
 def cell_stage(cell: Cell) -> Stage:
     """The metrics stage of a cell, with everything it stands on."""
-    return _Graph(cell).metrics()
+    return Graph(cell).metrics()
 
 
 def all_stages(cells: Iterable[Cell]) -> list[Stage]:
@@ -70,16 +70,16 @@ def label(stage: Stage) -> str:
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
         return f"{named} on {on} (seed {params['seed']})"
-    if stage.kind == "scores":
-        return f"scores ({named})"
+    if stage.kind in ("scores", "adopt"):
+        return f"{stage.kind} ({named})"
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
     return PLAIN.get(stage.kind, stage.kind)
 
 
-class _Graph:
-    """Builds the stages of one cell."""
+class Graph:
+    """Builds the stages of one cell; an audit's (`bench.audits.graph`) builds some of its own."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -195,10 +195,14 @@ class _Graph:
                 "split": self.shadows,
                 **({"canaries": self.split} if self.cell.canaries else {}),
                 "target": target,
-                "shadow": self.features("shadow", self.shadow()),
+                **self.learnt_from(),
             },
             {"attack": self.cell.attack.path, "label": self.cell.attack.label},
         )
+
+    def learnt_from(self) -> dict[str, Stage]:
+        """What the attack is fitted on, and its threshold found."""
+        return {"shadow": self.features("shadow", self.shadow())}
 
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from bench.cli import options as o
+from bench.cli.computing import compute, open_store, tell
 from bench.cli.requests import read_lines
 from bench.errors import BenchError, BudgetError, UsageError, unknown
 
@@ -72,7 +72,7 @@ def _read(
                     f"--requests FILE says it all; leave out --{name.replace('_', '-')}"
                 )
         several = read_lines(requests, _read, store)
-        return Asked(several, _open(store), workers or default_workers(), o.form(form))
+        return Asked(several, open_store(store), workers or default_workers(), o.form(form))
     if not defense or not attack:
         raise UsageError(
             "name at least one --defense and one --attack, e.g. "
@@ -103,7 +103,7 @@ def _read(
         inception=str(inception) if inception else None,
         clip=str(clip) if clip else None,
     )
-    return Asked([request], _open(store), workers or default_workers(), o.form(form))
+    return Asked([request], open_store(store), workers or default_workers(), o.form(form))
 
 
 def _asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
@@ -153,15 +153,9 @@ def resume(
     from bench.executors.local import default_workers
     from bench.runs import find
 
-    place = _open(store)
+    place = open_store(store)
     requests = find(place, run_id).requests
     _execute(Asked(requests, place, workers or default_workers(), o.form(form)))
-
-
-def _open(folder: Path | None) -> Store:
-    from bench.store import Store, default_root
-
-    return Store((folder or default_root()).expanduser().resolve())
 
 
 def _execute(asked: Asked) -> None:
@@ -169,15 +163,15 @@ def _execute(asked: Asked) -> None:
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    cells = [cell for request in asked.requests for cell in request.cells(say=_tell)]
+    cells = [cell for request in asked.requests for cell in request.cells(say=tell)]
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)
-    errors = _compute(asked.store, ends, asked.workers)
+    errors = compute(asked.store, ends, asked.workers)
     _print_rows(asked.store, ends, asked.form)
-    _tell(f"run {noted.id} in {asked.store.root}")
+    tell(f"run {noted.id} in {asked.store.root}")
     for what, error in errors:
-        _tell(f"error: {what}: {error}")
+        tell(f"error: {what}: {error}")
     if errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
         codes = {error.exit_code for _, error in errors}
@@ -185,25 +179,6 @@ def _execute(asked: Asked) -> None:
         sys.exit(
             BenchError.exit_code if some_row and BudgetError.exit_code not in codes else max(codes)
         )
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, BenchError]]:
-    """Computes what is missing; what failed in words, and why."""
-    from bench.cli.progress import Display
-    from bench.executors.local import run as run_stages
-    from bench.pipeline import label
-    from bench.plan import missing
-
-    stages = missing(store, ends, _tell)
-    if not stages:
-        return []
-    with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display)
-    return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
 
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
@@ -222,7 +197,7 @@ def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
         *first, last = tables(rows)
         print(*[render(table, form) + "\n" for table in first], render(last, form, said), sep="\n")
     for line in [*(said if form == "csv" else ()), *_sharing(store, done)]:
-        _tell(line)
+        tell(line)
 
 
 def _sharing(store: Store, ends: list[Stage]) -> list[str]:
