@@ -36,11 +36,11 @@ class Findings:
 
     @property
     def m(self) -> int:
-        return self.scores.members.shape[1]
+        return int(self.scores.members.shape[1])
 
     @property
     def n(self) -> int:
-        return self.scores.holdouts.shape[1]
+        return int(self.scores.holdouts.shape[1])
 
     @property
     def tells_tpr(self) -> bool:

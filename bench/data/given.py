@@ -60,8 +60,11 @@ class Given:
             _, _, own, named = rows[id_]
             return own.image(named)
 
-        captions, originals = (tuple(rows[id_][k] for id_ in order) for k in (0, 1))
-        return Pairs(tuple(order), tuple(captions), tuple(originals), open_image)
+        captions, originals = (
+            tuple(rows[id_][0] for id_ in order),
+            tuple(rows[id_][1] for id_ in order),
+        )
+        return Pairs(tuple(order), captions, originals, open_image)
 
     def check(self) -> None:
         """Enough pairs on each side, and no pair on two; else one line that says which."""

