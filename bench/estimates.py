@@ -23,6 +23,7 @@ FIRST_GUESS = {
     "real": 25.0,
     "utility": 25.0,
     "metrics": 1.0,
+    "adopt": 5.0,
 }
 """Seconds on one core of a laptop with the embedded base, until the store knows better."""
 

@@ -38,7 +38,7 @@ WHOLE = 2
 
 def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
     """The metrics stage of a cell, with everything it stands on."""
-    return _Graph(cell, shard).metrics()
+    return Graph(cell, shard).metrics()
 
 
 def all_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
@@ -76,8 +76,8 @@ def label(stage: Stage) -> str:
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
         return f"{named} on {on}{_some(params)} (seed {params['seed']})"
-    if stage.kind == "scores":
-        return f"scores ({named})"
+    if stage.kind in ("scores", "adopt"):
+        return f"{stage.kind} ({named})"
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
@@ -92,10 +92,10 @@ def _some(params: Mapping[str, Any]) -> str:
     return f", pairs {first + 1} {'on' if end is None else f'to {end}'}"
 
 
-class _Graph:
-    """Builds the stages of one cell."""
+class Graph:
+    """Builds the stages of one cell; an audit's (`bench.audits.graph`) builds some of its own."""
 
-    def __init__(self, cell: Cell, shard: int) -> None:
+    def __init__(self, cell: Cell, shard: int = SHARD) -> None:
         self.cell = cell
         self.shard = shard
         self.common = {"data": cell.data, "base": cell.base}
@@ -260,10 +260,14 @@ class _Graph:
                 "split": self.shadows,
                 **({"canaries": self.split} if self.cell.canaries else {}),
                 "target": target,
-                "shadow": self.features("shadow", self.shadow()),
+                **self.learnt_from(),
             },
             {"attack": self.cell.attack.path, "label": self.cell.attack.label},
         )
+
+    def learnt_from(self) -> dict[str, Stage]:
+        """What the attack is fitted on, and its threshold found."""
+        return {"shadow": self.features("shadow", self.shadow())}
 
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()

@@ -14,7 +14,7 @@ from bench.errors import UsageError, ValidationError, unknown
 from bench.hub import hub_name, pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
-from bench.plugins import Kind, discover, instantiate, joined, resolve
+from bench.plugins import components, instantiate, joined
 from bench.specs import (
     Augment,
     Cell,
@@ -97,8 +97,8 @@ class Request:
         if self.canaries and self.view == "pseudo":
             raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
         recipe = named_recipe(self.recipe)
-        attacks = self._willing(self._components("attack", self.attacks), say)
-        defenses = self._components("defense", self.defenses)
+        attacks = self._willing(components("attack", self.attacks, self.plugins), say)
+        defenses = components("defense", self.defenses, self.plugins)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
@@ -155,16 +155,6 @@ class Request:
             inception=_absolute_weights(self.inception),
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
-
-    def _components(self, kind: Kind, names: Sequence[str]) -> list[Component]:
-        if list(names) == ["all"]:
-            names = [p.name for p in discover(kind, self.plugins) if p.cls]
-        found = [resolve(kind, name, self.plugins) for name in names]
-        labels = [component.label for component in found]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise UsageError(f"{kind} {label} is asked for twice")
-        return found
 
     def _willing(self, attacks: list[Component], say: Callable[[str], None]) -> list[Component]:
         """The attacks that can be run as asked; one asked for by name that cannot is an error."""

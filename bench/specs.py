@@ -41,6 +41,8 @@ STAGE_VERSIONS = {
     "metrics": 3,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
+AUDIT_VERSIONS = {"adopt": 1}
+"""The same for kinds that audits alone have; rows and entries name the versions above."""
 
 Augment = Literal["default", "none", "center", "script", "strong"]
 View = Literal["original", "defended", "pseudo"]
@@ -49,6 +51,8 @@ Pool = Literal["mean", "max"]
 ShadowDefense = Literal["none", "same"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Sampler = Literal["ddim", "dpm++"]
+Parts = dict[str, str]
+"""By part of a split: the data set it is, as it was typed, or that data set's identity."""
 
 
 class Frozen(BaseModel):
@@ -101,11 +105,39 @@ class Sampling(Frozen):
         return plain
 
 
+class Adopted(Frozen):
+    """A model that somebody else trained."""
+
+    path: str
+    """File or folder; where to look, not part of any key."""
+    label: str
+    form: Literal["pipeline", "unet", "weights", "peft", "lora"]
+    identity: str
+
+
+class Audited(Frozen):
+    """What an audit is given in place of a target and a split of ours."""
+
+    target: Adopted
+    shadow: Adopted | None = None
+    """The attacker's own model, where somebody trained it."""
+    trains_shadow: bool = False
+    """Whether it is trained here, on one half of the auxiliary pairs."""
+    knows_base: bool
+    """Whether the base is what the target was fine-tuned from, not just its own other parts."""
+    parts: Parts
+    """Identities of the data sets."""
+
+    @property
+    def has_shadow(self) -> bool:
+        return self.trains_shadow or self.shadow is not None
+
+
 class Cell(Frozen):
     """One row: what is attacked, by what, and what the attacker knows."""
 
-    data: str
-    """As it was typed; a worker opens it again by this name."""
+    data: str | Parts
+    """As it was typed; a worker opens it again by this name. Of an audit: by part."""
     data_label: str
     data_identity: str
     base: str
@@ -150,13 +182,18 @@ class Cell(Frozen):
     clip: str | None = None
     """Folder of the CLIP that scores alignment; where to look, not part of any key."""
     clip_digest: str | None = None
+    audited: Audited | None = None
+    """Of an audit: the model and the parts that were given."""
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        apart = {"data", "base", "variant", "inception", "clip", "captioner", "asked"}
+        apart = {"data", "base", "variant", "inception", "clip", "captioner", "asked", "audited"}
         card = self.model_dump(mode="json", exclude=apart)
         if self.precision == "fp32":
             del card["precision"]
+        if self.audited is not None:
+            paths = {"target": {"path"}, "shadow": {"path"}}
+            card["audited"] = self.audited.model_dump(mode="json", exclude=paths)
         for name, component in (("defense", self.defense), ("attack", self.attack)):
             card[name] = component.identity() | {"label": component.label}
         card["stage_versions"] = STAGE_VERSIONS
@@ -182,7 +219,7 @@ class Stage:
     def spec(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "version": STAGE_VERSIONS[self.kind],
+            "version": (STAGE_VERSIONS | AUDIT_VERSIONS)[self.kind],
             "params": dict(self.params),
             "inputs": {role: stage.key for role, stage in self.inputs.items()},
         }

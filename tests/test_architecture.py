@@ -59,8 +59,11 @@ MAY: dict[str, set[str]] = {
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"training.recipe"},
+    "audits": GROUND
+    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND
     | {
+        "audits",
         "boards",
         "data",
         "entries",

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from bench.cli import options as o
+from bench.cli.computing import compute, open_store, tell
 from bench.cli.requests import read_lines
 from bench.errors import BenchError, BudgetError, UsageError, unknown
 
@@ -94,7 +94,7 @@ def _read(
         several = read_lines(requests, _read, store)
         return Asked(
             [replace(one, offline=offline or one.offline) for one in several.values()],
-            _open(store),
+            open_store(store),
             workers or default_workers(),
             o.form(form),
             list(several),
@@ -132,7 +132,7 @@ def _read(
         clip=str(clip) if clip else None,
         offline=offline,
     )
-    return Asked([request], _open(store), workers or default_workers(), o.form(form))
+    return Asked([request], open_store(store), workers or default_workers(), o.form(form))
 
 
 def _asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
@@ -182,15 +182,9 @@ def resume(
     from bench.executors.local import default_workers
     from bench.runs import find
 
-    place = _open(store)
+    place = open_store(store)
     requests = find(place, run_id).requests
     _execute(Asked(requests, place, workers or default_workers(), o.form(form)))
-
-
-def _open(folder: Path | None) -> Store:
-    from bench.store import Store, default_root
-
-    return Store((folder or default_root()).expanduser().resolve())
 
 
 def _execute(asked: Asked) -> None:
@@ -198,15 +192,15 @@ def _execute(asked: Asked) -> None:
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    cells = asked.cells(say=_tell)
+    cells = asked.cells(say=tell)
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)
-    errors = _compute(asked.store, ends, asked.workers)
+    errors = compute(asked.store, ends, asked.workers)
     _print_rows(asked.store, ends, asked.form)
-    _tell(f"run {noted.id} in {asked.store.root}")
+    tell(f"run {noted.id} in {asked.store.root}")
     for what, error in errors:
-        _tell(f"error: {what}: {error}")
+        tell(f"error: {what}: {error}")
     if errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
         codes = {error.exit_code for _, error in errors}
@@ -214,25 +208,6 @@ def _execute(asked: Asked) -> None:
         sys.exit(
             BenchError.exit_code if some_row and BudgetError.exit_code not in codes else max(codes)
         )
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, BenchError]]:
-    """Computes what is missing; what failed in words, and why."""
-    from bench.cli.progress import Display
-    from bench.executors.local import run as run_stages
-    from bench.pipeline import label
-    from bench.plan import missing
-
-    stages = missing(store, ends, _tell)
-    if not stages:
-        return []
-    with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display)
-    return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
 
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
@@ -251,7 +226,7 @@ def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
         *first, last = tables(rows)
         print(*[render(table, form) + "\n" for table in first], render(last, form, said), sep="\n")
     for line in [*(said if form == "csv" else ()), *_sharing(store, done)]:
-        _tell(line)
+        tell(line)
 
 
 def _sharing(store: Store, ends: list[Stage]) -> list[str]:
