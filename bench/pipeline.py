@@ -121,6 +121,7 @@ class Graph:
         cell, recipe = self.cell, self.cell.recipe
         if share < 1:
             recipe = recipe | {"epochs": max(1, round(share * recipe["epochs"])), "keep": []}
+            recipe.pop("keep_raw", None)
         return Stage(
             "train",
             {

@@ -76,34 +76,19 @@ class Request:
 
         `say` is told what the user should hear about the data and need not act on.
         """
-        for what, name, known in (
-            ("augmentation", self.augment, AUGMENTS),
-            ("view", self.view, VIEWS),
-            ("pool", self.pool, POOLS),
-            ("shadow", self.shadow, SHADOWS),
-            ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
-            ("precision", self.precision, PRECISIONS),
-        ):
-            if name not in known:
-                raise unknown(what, name, known)
-        if self.replays > 1 and self.view != "defended":
-            raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
-        if self.pool != "mean" and self.replays == 1:
-            raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
-        if self.canaries % 2:
-            raise UsageError(
-                f"--canaries {self.canaries}: half are trained on, so give an even number"
-            )
-        if self.canaries and self.view == "pseudo":
-            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
-        recipe = named_recipe(self.recipe)
-        attacks = self._willing(components("attack", self.attacks, self.plugins), say)
+        self._check_words()
+        trains = named_recipe(self.recipe).epochs > 0
+        attacks = components("attack", self.attacks, self.plugins)
+        attacks = self._willing(attacks, trains, say)
         defenses = components("defense", self.defenses, self.plugins)
-        checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs))
+        if not trains:
+            self._check_untrained(defenses)
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
             say(f"base {self.base} is {fixed} today; name that one to have it again")
         source = open_source(self.data, offline=self.offline, say=say)
+        recipe = named_recipe(self.recipe, source.card)
+        checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs)) if trains else [0]
         for note in source.notes:
             say(note)
         if source.sizes and not source.sizes.shadow_members and self.shadow == "disjoint":
@@ -142,6 +127,29 @@ class Request:
             for seed in self.seeds
         ]
 
+    def _check_words(self) -> None:
+        """UsageError for a word that is not known, or that does not go with another."""
+        for what, name, known in (
+            ("augmentation", self.augment, AUGMENTS),
+            ("view", self.view, VIEWS),
+            ("pool", self.pool, POOLS),
+            ("shadow", self.shadow, SHADOWS),
+            ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if name not in known:
+                raise unknown(what, name, known)
+        if self.replays > 1 and self.view != "defended":
+            raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
+        if self.pool != "mean" and self.replays == 1:
+            raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
+        if self.canaries % 2:
+            raise UsageError(
+                f"--canaries {self.canaries}: half are trained on, so give an even number"
+            )
+        if self.canaries and self.view == "pseudo":
+            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
+
     def absolute(self) -> Request:
         """The same with full paths, so that it means the same from every folder."""
         return replace(
@@ -156,11 +164,30 @@ class Request:
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
 
-    def _willing(self, attacks: list[Component], say: Callable[[str], None]) -> list[Component]:
+    def _check_untrained(self, defenses: Sequence[Component]) -> None:
+        """A recipe that trains nothing leaves nothing to defend and no later epoch to attack."""
+        if defended := [one.label for one in defenses if one.name != "none"]:
+            raise UsageError(
+                f"recipe {self.recipe} trains nothing, so {defended[0]} has nothing to defend; "
+                "say --defense none"
+            )
+        if later := [epoch for epoch in self.at if epoch]:
+            raise UsageError(
+                f"--at {later[0]}: recipe {self.recipe} trains nothing; leave out --at"
+            )
+
+    def _willing(
+        self, attacks: list[Component], trains: bool, say: Callable[[str], None]
+    ) -> list[Component]:
         """The attacks that can be run as asked; one asked for by name that cannot is an error."""
         able = []
         for attack in attacks:
             reason = _reason(attack, self.shadow)
+            if not trains and attack.reference in ("shadow", "base"):
+                reason = (
+                    f"recipe {self.recipe} trains nothing, so neither the base nor a shadow is "
+                    "another model to compare with; say reference=PATH"
+                )
             if reason is None:
                 able.append(attack)
             elif list(self.attacks) == ["all"]:

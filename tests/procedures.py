@@ -17,6 +17,7 @@ from bench.data.pairs import Pairs
 from bench.models.base import load_base
 from bench.plugins import load_module, shipped_folder
 from bench.training import loop
+from bench.training.means import Means
 from bench.training.recipe import Recipe
 
 RECIPE = Recipe(name="test", epochs=3, batch=4, lr=1e-3, ema_decay=0.9, crop_margin=2)
@@ -76,17 +77,15 @@ class Trainings:
             defense = Composition(list(make()))
             task = loop.Task(pairs, recipe, "default", 0, auxiliary, defense)
             ready = load_base(base or self._base)
-            figures = loop.train(ready, task, folder / "work", folder / "out", progress)
+            means = Means(checkpoint_seconds=0 if kills else 20)
+            figures = loop.train(ready, task, folder / "work", folder / "out", progress, means)
             return Trained(folder, defense.notes, figures)
 
-        with pytest.MonkeyPatch.context() as patch:
-            if kills:
-                patch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
-            for number, kill in enumerate(kills):
-                torch.manual_seed(number)
-                with pytest.raises(Killed):
-                    start(kill)
-            torch.manual_seed(99)
-            trained = start(None)
+        for number, kill in enumerate(kills):
+            torch.manual_seed(number)
+            with pytest.raises(Killed):
+                start(kill)
+        torch.manual_seed(99)
+        trained = start(None)
         trained.units = told
         return trained

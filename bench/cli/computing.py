@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
@@ -24,7 +25,9 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, BenchError]]:
+def compute(
+    store: Store, ends: list[Stage], workers: int, means: Mapping[str, Any] | None = None
+) -> list[tuple[str, BenchError]]:
     """Computes what is missing; what failed in words, and why."""
     from bench.cli.progress import Display
     from bench.executors.local import run as run_stages
@@ -34,6 +37,20 @@ def compute(store: Store, ends: list[Stage], workers: int) -> list[tuple[str, Be
     stages = missing(store, ends, tell)
     if not stages:
         return []
+    _check_devices(stages)
     with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display)
+        errors = run_stages(stages, store, workers, display, means)
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def _check_devices(stages: list[Stage]) -> None:
+    """Whether what is to be trained can be trained here, before anything is computed."""
+    from bench.training.engine import check_precision
+    from bench.training.recipe import Recipe
+
+    recipes = [Recipe(**stage.params["recipe"]) for stage in stages if stage.kind == "train"]
+    halved = [recipe for recipe in recipes if recipe.precision == "fp16"]
+    if halved:
+        import torch
+
+        check_precision(halved[0], "cuda" if torch.cuda.is_available() else "cpu")

@@ -61,8 +61,8 @@ def show(
         for field, line in CARDS[name].described().items():
             print(f"{field:10} {line}")
     if name in RECIPES:
-        for field, value in RECIPES[name].model_dump().items():
-            print(f"{field:14} {value}")
+        for field, value in RECIPES[name]:
+            print(f"{field:22} {value}")
 
 
 def _plugins(kind: str, folders: list[Path]) -> list[dict[str, Any]]:
@@ -102,9 +102,25 @@ def _recipes() -> list[dict[str, Any]]:
     from bench.training.recipe import RECIPES, SUMMARIES
 
     return [
-        {"name": name, "epochs": r.epochs, "batch": r.batch, "lr": r.lr, "what": SUMMARIES[name]}
+        {
+            "name": name,
+            "epochs": _lengths(name),
+            "batch": str(r.batch) if r.accumulate == 1 else f"{r.batch} x {r.accumulate}",
+            "lr": r.lr,
+            "precision": "fp32" if r.precision == "no" else r.precision,
+            "what": SUMMARIES[name],
+        }
         for name, r in RECIPES.items()
     ]
+
+
+def _lengths(name: str) -> str:
+    """Epochs, and those of the data sets that the paper trained on longer or shorter."""
+    from bench.training.recipe import variants
+
+    usual, *others = variants(name).items()
+    differ = [f"{card} {r.epochs}" for card, r in others if r.epochs != usual[1].epochs]
+    return "; ".join([str(usual[1].epochs), *differ])
 
 
 MOST_NAMED = 4

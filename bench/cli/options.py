@@ -162,6 +162,18 @@ Clip = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")
 ]
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        min=1,
+        help="Train each model with so many processes, one a GPU or core, on shared batches.",
+    ),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="tensorboard: loss curves, in STORE/tracks; repeatable."),
+]
 Requests = Annotated[
     Path | None,
     typer.Option(

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from bench.request import Request
 
-OF_ALL = ("--store", "--workers", "--format", "--requests")
+OF_ALL = ("--store", "--workers", "--processes", "--track", "--format", "--requests")
 """Options that belong to the whole run."""
 
 

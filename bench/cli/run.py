@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 QUICK_SAMPLES = 64
-OF_ALL = ("store", "workers", "form", "offline", "requests")
+OF_ALL = ("store", "workers", "processes", "track", "form", "offline", "requests")
 """Options of a whole run; the others are a request's own."""
 
 
@@ -34,6 +35,8 @@ class Asked(NamedTuple):
     store: Store
     workers: int
     form: Format
+    means: dict[str, Any]
+    """How stages are computed; in no key."""
     places: Sequence[str] = ()
     """Where each request stands in a file, if it comes from one."""
 
@@ -78,12 +81,15 @@ def _read(
     clip: o.Clip = None,
     offline: o.Offline = False,
     workers: o.Workers = None,
+    processes: o.Processes = 1,
+    track: o.Track = None,
     form: o.Form = "table",
     requests: o.Requests = None,
 ) -> Asked:
     from bench.executors.local import default_workers
     from bench.request import Request, sampling
 
+    means = _means(processes, track)
     if requests is not None:
         given = dict(locals())
         for name, parameter in signature(_read).parameters.items():
@@ -97,6 +103,7 @@ def _read(
             open_store(store),
             workers or default_workers(),
             o.form(form),
+            means,
             list(several),
         )
     if not defense or not attack:
@@ -132,7 +139,24 @@ def _read(
         clip=str(clip) if clip else None,
         offline=offline,
     )
-    return Asked([request], open_store(store), workers or default_workers(), o.form(form))
+    return Asked([request], open_store(store), workers or default_workers(), o.form(form), means)
+
+
+def _means(processes: int, track: list[str] | None) -> dict[str, Any]:
+    """How stages are to be computed, checked."""
+    from bench.training.engine import check_trackers
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "a launcher started several of this command; start one, with --processes N"
+        )
+    check_trackers(track or [])
+    means: dict[str, Any] = {}
+    if processes > 1:
+        means["processes"] = processes
+    if track:
+        means["trackers"] = track
+    return means
 
 
 def _asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
@@ -176,6 +200,8 @@ def resume(
     ] = None,
     store: o.StoreDir = None,
     workers: o.Workers = None,
+    processes: o.Processes = 1,
+    track: o.Track = None,
     form: o.Form = "table",
 ) -> None:
     """Go on with a run that was killed or interrupted."""
@@ -184,7 +210,8 @@ def resume(
 
     place = open_store(store)
     requests = find(place, run_id).requests
-    _execute(Asked(requests, place, workers or default_workers(), o.form(form)))
+    means = _means(processes, track)
+    _execute(Asked(requests, place, workers or default_workers(), o.form(form), means))
 
 
 def _execute(asked: Asked) -> None:
@@ -196,7 +223,7 @@ def _execute(asked: Asked) -> None:
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)
-    errors = compute(asked.store, ends, asked.workers)
+    errors = compute(asked.store, ends, asked.workers, asked.means)
     _print_rows(asked.store, ends, asked.form)
     tell(f"run {noted.id} in {asked.store.root}")
     for what, error in errors:

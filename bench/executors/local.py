@@ -47,11 +47,16 @@ def default_workers() -> int:
 
 
 def run(
-    stages: Sequence[Stage], store: Store, workers: int, watcher: Watcher
+    stages: Sequence[Stage],
+    store: Store,
+    workers: int,
+    watcher: Watcher,
+    means: Mapping[str, Any] | None = None,
 ) -> dict[str, BenchError]:
     """Computes stages (inputs first in the list); returns the errors by key, others are stored.
 
-    A stage whose input failed is left out without an error of its own.
+    A stage whose input failed is left out without an error of its own. `means` is how stages are
+    computed (processes, trackers), which changes no key.
     """
     todo = {stage.key: stage for stage in stages}
     errors: dict[str, BenchError] = {}
@@ -61,7 +66,7 @@ def run(
             for together in _free_first(store, _startable(todo, errors, running)):
                 if len(running) == workers:
                     break
-                orders = [describe(todo.pop(stage.key)) for stage in together]
+                orders = [describe(todo.pop(stage.key), means) for stage in together]
                 try:
                     with _deaf_to_interrupts():
                         future = pool.submit(attempt_all, store.root, orders)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -20,13 +19,15 @@ from bench.specs import Stage
 from bench.stages import stage_function
 from bench.stages.held import forget
 from bench.stages.job import Job
-from bench.store import Store, full_disk_is_told, write_atomic
+from bench.stages.progress import ProgressFile
+from bench.store import Store, full_disk_is_told
 
 
-def describe(stage: Stage) -> dict[str, Any]:
-    """A stage as plain JSON, all that a worker is given."""
+def describe(stage: Stage, means: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A stage as plain JSON, all that a worker is given; `means`: how to compute it."""
     return {
         "key": stage.key,
+        "means": dict(means or {}),
         "spec": stage.spec,
         "hints": dict(stage.hints),
         "inputs": {role: (below.kind, below.key) for role, below in stage.inputs.items()},
@@ -93,6 +94,7 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
             work=work,
             out=out,
             progress=ProgressFile(work / "progress.json"),
+            means=_placed(order["means"], root, key),
         )
         use_one_thread()
         result = stage_function(job.kind)(job)
@@ -100,6 +102,11 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
         made = provenance(seconds) | job.provenance
         store.publish(spec["kind"], key, spec, out, result, made)
     return seconds
+
+
+def _placed(means: Mapping[str, Any], root: Path, key: str) -> dict[str, Any]:
+    """With the folders of this store that outlive a stage: shared encodings, its own curves."""
+    return {"cache": str(root / "cache"), "tracks": str(root / "tracks" / key), **means}
 
 
 def use_one_thread() -> None:
@@ -131,18 +138,3 @@ def _device() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-
-class ProgressFile:
-    """Progress that any process can read: a small file, rewritten at most twice a second."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._written = 0.0
-
-    def __call__(self, done: int, total: int, unit: str) -> None:
-        if time.monotonic() - self._written < 0.5:
-            return
-        self._written = time.monotonic()
-        state = {"done": done, "total": total, "unit": unit}
-        write_atomic(self.path, json.dumps(state).encode())

@@ -36,6 +36,8 @@ class Job:
     progress: Callable[[int, int, str], None]
     provenance: dict[str, Any] = field(default_factory=dict)
     """What is worth noting of how the result was made; recorded, never in a key."""
+    means: Mapping[str, Any] = field(default_factory=dict)
+    """How it is to be computed: processes, caches, trackers; never in a key either."""
 
     def result_of(self, role: str) -> dict[str, Any]:
         """The small result of an input stage."""

@@ -9,12 +9,27 @@ from typing import Any
 from bench.api import Context
 from bench.data.pairs import Pairs
 from bench.stages.job import Job
+from bench.stages.together import train_together
 from bench.training.loop import Task, train
+from bench.training.means import Means
+from bench.training.peers import check_shareable
 from bench.training.recipe import Recipe
 
 
 def run(job: Job) -> dict[str, Any]:
     """Weights of the end and of kept epochs; the loss curve and the defense's manifest."""
+    processes = job.means.get("processes", 1)
+    if processes == 1:
+        return trained(job)
+    recipe, defense = Recipe(**job.params["recipe"]), job.defense()
+    members = job.part(job.params["part"])
+    check_shareable(defense.recipe(recipe, len(members)), defense, processes)
+    job.provenance["processes"] = processes
+    return train_together(job, processes)
+
+
+def trained(job: Job) -> dict[str, Any]:
+    """The same in this process, which may be one of several that train together."""
     canaries = ["canary_members"] if job.params["part"] == "members" else []
     members = job.part(job.params["part"], *canaries)
     auxiliary = job.part("auxiliary")
@@ -27,10 +42,12 @@ def run(job: Job) -> dict[str, Any]:
     recipe = Recipe(**job.params["recipe"])
     task = Task(prepared, recipe, job.params["augment"], job.params["seed"], auxiliary, defense)
     started = time.monotonic()
-    figures = train(job.model(), task, job.work, job.out, job.progress)
+    means = Means.of(job.means)
+    figures = train(job.model(), task, job.work, job.out, job.progress, means)
     job.provenance["training_seconds"] = round(time.monotonic() - started, 1)
     touched = _touched(members, prepared)
-    (job.out / "touched.json").write_text(json.dumps(touched), encoding="utf-8")
+    if means.peers.first:
+        (job.out / "touched.json").write_text(json.dumps(touched), encoding="utf-8")
     return {
         **figures,
         "captions_changed": len(touched) / len(members),

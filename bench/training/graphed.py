@@ -25,10 +25,12 @@ Shapes = tuple[tuple[int, ...], ...]
 class Graphed:
     """Predictions with gradient, of one micro-batch at a time: the next one reuses the memory."""
 
-    def __init__(self, unet: Any) -> None:
+    def __init__(self, unet: Any, *, plain: bool = True) -> None:
+        """`plain`: in full precision and without checkpointing, which no graph can hold."""
         self._unet = unet
         weights = list(unet.parameters())
-        self._able = weights[0].device.type == "cuda" and sum(w.numel() for w in weights) < SMALL
+        on_gpu = weights[0].device.type == "cuda"
+        self._able = plain and on_gpu and sum(w.numel() for w in weights) < SMALL
         self._met: dict[Shapes, int] = {}
         self._graphs: dict[Shapes, Callable[..., Tensor]] = {}
 

@@ -13,6 +13,7 @@ from bench.defending import Batch
 from bench.models.diffusion import add_noise, as_noise, training_target
 from bench.rng import generator
 from bench.specs import Augment
+from bench.training.means import Means
 from bench.training.recipe import Recipe
 from bench.training.visits import Visits
 
@@ -43,6 +44,7 @@ class Session:
     notes: dict[str, Any] = field(default_factory=dict)
     others: dict[tuple[str, ...], Visits] = field(default_factory=dict)
     """Streams of pairs that are not trained on."""
+    means: Means = field(default_factory=Means)
 
     @property
     def steps(self) -> int:
@@ -116,7 +118,7 @@ class Session:
         key = (*pairs.ids, *pairs.captions)
         if key not in self.others:
             self.others[key] = Visits(
-                self.trainer.base, pairs, self.recipe, self.augment, self.seed
+                self.trainer.base, pairs, self.recipe, self.augment, self.seed, means=self.means
             )
         rows = range(len(pairs)) if ids is None else [pairs.ids.index(id_) for id_ in ids]
         return self.others[key].batch(rows, draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from bench.composition import Composition
 from bench.models.base import Base
 from bench.rng import generator
-from bench.training import lora, private
+from bench.training import engine, lora, passes, private
 from bench.training.graphed import Graphed
+from bench.training.means import Means
+from bench.training.peers import SharedForward
 from bench.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -27,19 +29,23 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 class Trainer:
     """Updates what the recipe lets be trained: all weights, or low-rank ones beside them."""
 
-    def __init__(self, base: Base, recipe: Recipe, seed: int, secret: str = "") -> None:
+    def __init__(
+        self,
+        base: Base,
+        recipe: Recipe,
+        seed: int,
+        secret: str = "",
+        means: Means | None = None,
+    ) -> None:
         import torch
-        from accelerate import Accelerator
         from diffusers.training_utils import EMAModel
 
-        self.base, self.recipe = base, recipe
+        self.base, self.recipe, self._means = base, recipe, means or Means()
         self._noise_keys = (seed, "privacy noise", secret)
-        self.accelerator = Accelerator(
-            mixed_precision=recipe.precision,
-            gradient_accumulation_steps=recipe.accumulate,
-            cpu=base.device.type == "cpu",
-        )
+        self.accelerator = engine.accelerator(recipe, base.device.type, self._means)
         unet = base.unet.train().requires_grad_(True)
+        if recipe.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
         if recipe.lora_rank:
             lora.attach(unet, recipe.lora_rank, recipe.lora_alpha, seed)
         trained = {name: p for name, p in unet.named_parameters() if p.requires_grad}
@@ -53,7 +59,7 @@ class Trainer:
             fused=True,
         )
         self.unet, self.optimiser = self.accelerator.prepare(unet, optimiser)
-        self.forward = Graphed(self.unet)
+        self.forward = self._forward()
         """The U-Net's output for the micro-batch that is learnt from."""
         self.trained: dict[str, Tensor] = {
             name: p for name, p in self._raw().named_parameters() if p.requires_grad
@@ -62,6 +68,13 @@ class Trainer:
         self.stopped: int | None = None
         """Epoch after which a defense ended the training."""
         self.losses: list[float] = []
+
+    def _forward(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        recipe, peers = self.recipe, self._means.peers
+        if peers.count > 1:
+            return SharedForward(self.unet, peers)
+        plain = recipe.precision == "no" and not recipe.gradient_checkpointing
+        return Graphed(self.unet, plain=plain)
 
     @property
     def steps(self) -> int:
@@ -83,13 +96,12 @@ class Trainer:
         with self.accelerator.accumulate(self.unet):
             clip = self.recipe.sample_clip
             if clip is None:
-                loss = losses(chosen).mean()
-                self.accelerator.backward(loss)
-                value = float(loss.detach())
+                each = losses(chosen)
+                self.accelerator.backward(self._means.peers.part(each))
+                value = float(each.detach().mean())
                 if self.accelerator.sync_gradients:
-                    self.accelerator.clip_grad_norm_(
-                        list(self.trained.values()), self.recipe.clip_norm
-                    )
+                    weights = list(self.trained.values())
+                    passes.clip(self.accelerator, weights, self.recipe.clip_norm)
             else:
                 value = private.gradients(
                     list(self.trained.values()),
@@ -101,11 +113,18 @@ class Trainer:
             self.optimiser.step()
             self.optimiser.zero_grad()
         if self.accelerator.sync_gradients:
-            self.ema.step(self.trained.values())
+            passes.average(self.ema, list(self.trained.values()))
         self.batches += 1
         self.losses.append(value)
+        if self._means.trackers and self.whole:
+            self.accelerator.log({"loss": value}, step=self.steps)
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value} after {self.batches} batches")
+
+    def end(self) -> None:
+        """Closes what watched the training."""
+        if self._means.trackers:
+            self.accelerator.end_training()
 
     @property
     def whole(self) -> bool:
@@ -122,12 +141,13 @@ class Trainer:
         finally:
             self.ema.restore(self.trained.values())
 
-    def weights(self) -> dict[str, Tensor]:
-        """The averaged weights under the names of the base's U-Net."""
+    def weights(self, *, averaged: bool = True) -> dict[str, Tensor]:
+        """The weights under the names of the base's U-Net: averaged, or as trained."""
         if self.recipe.lora_rank:
-            with self.averaged():
+            with self.averaged() if averaged else nullcontext():
                 return lora.merged(self._raw())
-        return {name: value.cpu().contiguous() for name, value in self._averages()}
+        found = self._averages() if averaged else self.trained.items()
+        return {name: value.detach().cpu().contiguous() for name, value in found}
 
     def save(self, folder: Path, defense: Composition) -> None:
         """All state needed to go on, in one safetensors file, replaced whole."""
@@ -145,6 +165,8 @@ class Trainer:
             "losses": self.losses,
             "notes": defense.notes,
         }
+        if self.accelerator.scaler is not None:
+            facts["scaler"] = self.accelerator.scaler.state_dict()
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / ".checkpoint.partial"
         save_file(tensors, beside, metadata={"facts": json.dumps(facts)})
@@ -176,6 +198,8 @@ class Trainer:
         defense.restore(state, facts["notes"])
         self.batches, self.losses = facts["batches"], facts["losses"]
         self.stopped = facts["stopped"]
+        if self.accelerator.scaler is not None and "scaler" in facts:
+            self.accelerator.scaler.load_state_dict(facts["scaler"])
         self.ema.optimization_step = facts["steps"]
 
     def _averages(self) -> list[tuple[str, Tensor]]:

@@ -18,8 +18,10 @@ from bench.defending import Batch, Context
 from bench.models.base import Base
 from bench.rng import generator
 from bench.specs import Augment
-from bench.training.caches import Posteriors, TextStates, Visit
+from bench.training.caches import Posteriors, Visit
+from bench.training.means import Means
 from bench.training.recipe import Recipe
+from bench.training.texts import TextStates
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,14 +74,15 @@ class Visits:
         augment: Augment,
         seed: int,
         defense: Composition | None = None,
+        means: Means | None = None,
     ) -> None:
         self._base, self._pairs, self._seed, self._augment = base, pairs, seed, augment
         self._defense = defense or Composition()
         self._context = Context(seed, pairs)
         # A resized crop needs no edges beside the picture to find another square.
         margin = 0 if augment == "strong" else recipe.crop_margin
-        self.posteriors = Posteriors(base, pairs, margin)
-        self.text = TextStates(base, ["", *pairs.captions])
+        self.posteriors = Posteriors(base, pairs, margin, means)
+        self.text = TextStates(base, ["", *pairs.captions], means)
 
     def squares(self, schedule: Schedule) -> Iterator[Visit]:
         """The squares of all visits, without the rest of their draws."""
@@ -92,8 +95,8 @@ class Visits:
         return generator(self._seed, "visit", self._pairs.ids[index], visit)
 
     def _square(self, index: int, rng: np.random.Generator) -> Visit:
-        pixels, side = self.posteriors.pixels[index], self._base.resolution
-        return index, draw(pixels, side, self._augment, rng)
+        outline, side = self.posteriors.pixels.outline(index), self._base.resolution
+        return index, draw(outline, side, self._augment, rng)
 
     def batch(self, chosen: Sequence[int], visit: int) -> Batch:
         """The pairs with these indices at this visit: crop, timestep, posterior draw, noise."""

@@ -17,6 +17,7 @@ from bench.composition import Composition
 from bench.data import scenes
 from bench.models.base import load_base
 from bench.training import loop
+from bench.training.means import Means
 from bench.training.recipe import Recipe
 from bench.training.trainer import Trainer
 
@@ -92,15 +93,14 @@ def trained(tiny_base, few, tmp_path) -> Callable[..., Trained]:
 
             task = loop.Task(ready, recipe, "default", 3, unseen, defense)
             base = load_base(tiny_base)
-            figures = loop.train(base, task, folder / "work", folder / "out", progress)
+            means = Means(checkpoint_seconds=0 if stop else 20)
+            figures = loop.train(base, task, folder / "work", folder / "out", progress, means)
             json.dumps(defense.notes)  # as the manifest does
             return Trained(folder / "out", defense, read, figures)
 
         if killed:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
-                with pytest.raises(Killed):
-                    start(killed)
+            with pytest.raises(Killed):
+                start(killed)
         return start(0)
 
     return run

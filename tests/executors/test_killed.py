@@ -21,6 +21,7 @@ STARTUP = '''
 import os, time
 import bench.executors.work as work
 import bench.training.loop as loop
+import bench.training.means as means
 
 def note(line):
     with open(os.environ["DIARY"], "a") as diary:
@@ -43,7 +44,7 @@ def counted(kind):
         return stage_function(kind)(job)
     return run
 
-loop.CHECKPOINT_SECONDS = 0.1
+means.CHECKPOINT_SECONDS = 0.1
 loop.Trainer.resume, loop.Trainer.step, work.stage_function = resume_and_tell, slow_step, counted
 '''
 

@@ -69,6 +69,7 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
         work: Path | None = None,
         clip_folder: Path | None = None,
         weights: Path | None = None,
+        means: dict[str, Any] | None = None,
         **params: Any,
     ) -> Done:
         hints = {"data": "scenes", "base": str(tiny_base)}
@@ -86,7 +87,9 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
         work = work or tmp_path / f"{name}-work"
         for folder in (out, work):
             folder.mkdir(parents=True, exist_ok=True)
-        job = Job(kind, params, hints, inputs, work, out, lambda done, of, unit: None)
+        job = Job(
+            kind, params, hints, inputs, work, out, lambda done, of, unit: None, means=means or {}
+        )
         result = json.loads(json.dumps(stage_function(kind)(job), allow_nan=False))
         forget()
         return Done(result, write(name, result))

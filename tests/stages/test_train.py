@@ -133,8 +133,8 @@ def test_augmentation_is_an_axis_of_its_own(run, split):
 
 def test_a_stage_resumes_from_its_work_folder(run, split, tmp_path, monkeypatch):
     whole = run("train", {"split": split}, **USUAL)
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
-    run("train", {"split": split}, work=tmp_path / "work", **USUAL)
+    always = {"checkpoint_seconds": 0}
+    run("train", {"split": split}, work=tmp_path / "work", means=always, **USUAL)
     assert (tmp_path / "work" / "checkpoint.safetensors").exists()
     monkeypatch.setattr(loop.Trainer, "step", lambda *_, **__: pytest.fail("nothing is left"))
     again = run("train", {"split": split}, work=tmp_path / "work", **USUAL)

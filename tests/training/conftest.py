@@ -15,6 +15,7 @@ from bench.data import scenes
 from bench.data.pairs import Pairs
 from bench.models.base import Base, load_base
 from bench.training.loop import Task, train
+from bench.training.means import Means
 from bench.training.recipe import Recipe
 
 Weights = dict[str, torch.Tensor]
@@ -64,13 +65,14 @@ def training(fresh, pairs, tmp_path) -> Callable[..., Trained]:
         base: Base | None = None,
         defense: Composition | None = None,
         auxiliary: Pairs | None = None,
+        means: Means | None = None,
     ) -> Trained:
         folder = tmp_path / f"training-{next(names)}"
         out, work = folder / "out", work or folder / "work"
         out.mkdir(parents=True)
         work.mkdir(parents=True, exist_ok=True)
         task = Task(pairs, recipe, augment, seed, auxiliary or pairs, defense or Composition())
-        figures = train(base or fresh(), task, work, out, progress)
+        figures = train(base or fresh(), task, work, out, progress, means)
         return Trained(out, figures)
 
     return run

@@ -12,8 +12,8 @@ from bench.composition import Composition
 from bench.data.geometry import Crop
 from bench.data.strong import Strong
 from bench.defending import Context
-from bench.training import loop
 from bench.training.caches import Posteriors
+from bench.training.means import Means
 from bench.training.visits import Schedule, Visits
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -99,7 +99,7 @@ def test_strong_is_never_cached_and_differs_at_every_visit(fresh, pairs, recipe,
     assert pixels.shape == (16, 16, 3)  # no edge is padded for a crop that needs none
 
 
-def test_strong_training_is_deterministic_and_survives_a_kill(training, tmp_path, monkeypatch):
+def test_strong_training_is_deterministic_and_survives_a_kill(training, tmp_path):
     class Killed(BaseException):
         pass
 
@@ -108,9 +108,9 @@ def test_strong_training_is_deterministic_and_survives_a_kill(training, tmp_path
             raise Killed
 
     whole = training(augment="strong")
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    always = Means(checkpoint_seconds=0)
     with pytest.raises(Killed):
-        training(augment="strong", work=tmp_path / "work", progress=kill)
+        training(augment="strong", work=tmp_path / "work", progress=kill, means=always)
     assert training(augment="strong", work=tmp_path / "work").bytes == whole.bytes
 
 

@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDPMScheduler
 
-from bench.training import caches, loop
+from bench.training import caches
+from bench.training.means import Means
 from bench.training.visits import Schedule, Visits
 
 CLOSE = 1e-3
 """Of the way a training went, where float32 sums are taken in another order; seen: 1.4e-4."""
 
 
-@pytest.fixture
-def checkpoint_always(monkeypatch):
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+ALWAYS = Means(checkpoint_seconds=0)
+"""A checkpoint after every step."""
 
 
 class Killed(BaseException):
@@ -127,12 +127,12 @@ def test_the_vae_and_the_text_encoder_are_never_trained(training, fresh):
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("pictures", [4, 10, 18, 30])
 def test_a_resumed_training_equals_one_never_stopped(
-    training, recipe, tmp_path, checkpoint_always, accumulate, pictures
+    training, recipe, tmp_path, accumulate, pictures
 ):
     recipe = recipe.model_copy(update={"accumulate": accumulate, "keep": (1, 2)})
     whole = training(recipe)
     with pytest.raises(Killed):
-        training(recipe, work=tmp_path / "work", progress=killed_at(pictures))
+        training(recipe, work=tmp_path / "work", progress=killed_at(pictures), means=ALWAYS)
     told = []
     resumed = training(recipe, work=tmp_path / "work", progress=killed_at(99, told))
     assert resumed.bytes == whole.bytes
@@ -142,22 +142,18 @@ def test_a_resumed_training_equals_one_never_stopped(
     assert told[0] > pictures - 4 * (accumulate + 1)
 
 
-def test_a_training_killed_at_every_step_still_ends_the_same(
-    training, recipe, tmp_path, checkpoint_always
-):
+def test_a_training_killed_at_every_step_still_ends_the_same(training, recipe, tmp_path):
     whole = training(recipe)
     for pictures in (4, 8, 10, 14, 18, 20, 24, 28, 30):
         with pytest.raises(Killed):
-            training(recipe, work=tmp_path / "work", progress=killed_at(pictures))
+            training(recipe, work=tmp_path / "work", progress=killed_at(pictures), means=ALWAYS)
     assert training(recipe, work=tmp_path / "work").bytes == whole.bytes
 
 
-def test_a_kill_while_a_checkpoint_is_written_loses_only_that_one(
-    training, recipe, tmp_path, checkpoint_always
-):
+def test_a_kill_while_a_checkpoint_is_written_loses_only_that_one(training, recipe, tmp_path):
     whole = training(recipe)
     with pytest.raises(Killed):
-        training(recipe, work=tmp_path / "work", progress=killed_at(14))
+        training(recipe, work=tmp_path / "work", progress=killed_at(14), means=ALWAYS)
     (tmp_path / "work" / ".checkpoint.partial").write_bytes(b"half of it")
     assert training(recipe, work=tmp_path / "work").bytes == whole.bytes
 

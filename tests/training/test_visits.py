@@ -8,7 +8,8 @@ import torch
 
 from bench.data.geometry import Crop, cut
 from bench.training import caches
-from bench.training.caches import Posteriors, TextStates
+from bench.training.caches import Posteriors
+from bench.training.texts import TextStates
 from bench.training.visits import Schedule, Visits
 
 PARTS = ("clean", "noise", "times", "text")
@@ -201,7 +202,7 @@ def test_text_states_are_found_by_pair_and_equal_captions_share_one(fresh, monke
     monkeypatch.setattr(caches, "ENCODE_BATCH", 2)
     base = fresh()
     states = TextStates(base, ("b", "a", "b", "c", ""))
-    assert len(states._states) == 4
+    assert len(states._held) == 4
     found = states.of(["", "b", "b", "a"])
     assert torch.equal(found[1], found[2])
     for row, caption in zip(found, ("", "b", "b", "a"), strict=True):
@@ -216,7 +217,7 @@ def test_captions_that_a_visit_brings_are_encoded_with_it_and_forgotten(fresh):
     assert torch.equal(mixed[0], mixed[2])
     assert torch.equal(mixed[1], states.of(["a"])[0])
     assert torch.equal(states.of(["new"]), states.of(["new"]))
-    assert len(states._states) == 1
+    assert len(states._held) == 1
 
 
 def test_poisson_draws_each_pair_for_each_batch_by_itself(recipe):

@@ -10,7 +10,7 @@ from bench.entries.problems import AGAIN, shown
 from bench.entries.schema import SEEDS
 from bench.errors import BenchError
 from bench.models.base import EMBEDDED, base_folder, base_identity
-from bench.training.recipe import RECIPES, Recipe
+from bench.training.recipe import RECIPES, Recipe, variants
 
 Flaw = tuple[str, str, str]
 
@@ -43,7 +43,7 @@ def _recipe(entry: Entry) -> Iterator[Flaw]:
         yield "target.recipe", f"{shown(recipe.name)} is not for boards", "run another --recipe"
     elif recipe.name not in RECIPES:
         yield "target.recipe", f"{shown(recipe.name)} is not shipped", "run a shipped --recipe"
-    elif given != RECIPES[recipe.name].model_dump(mode="json"):
+    elif given not in [known.model_dump(mode="json") for known in variants(recipe.name).values()]:
         yield "target.recipe", f"differs from the shipped {recipe.name}", AGAIN
     elif entry.about.target.at not in (None, 0, *recipe.keep):
         at = entry.about.target.at
