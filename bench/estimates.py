@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from bench.pipeline import label
+from bench.naming import label
 from bench.specs import SHARD_ROLE, Stage
 from bench.store import Store
 

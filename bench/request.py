@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any, get_args
 from bench.data.source import DataSource
 from bench.data.sources import absolute, open_source
 from bench.errors import UsageError, ValidationError, unknown
-from bench.hub import hub_name, pinned
+from bench.hub import pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
+from bench.places import absolute_base, absolute_captioner, absolute_file, absolute_weights
 from bench.plugins import components, instantiate, joined
 from bench.specs import (
     Augment,
@@ -36,7 +36,6 @@ POOLS: tuple[Pool, ...] = get_args(Pool)
 SHADOW_DEFENSES: tuple[ShadowDefense, ...] = get_args(ShadowDefense)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-REFERENCE = re.compile(r"\breference=(?P<model>[^,\]]+)")
 
 
 @dataclass(frozen=True)
@@ -154,13 +153,13 @@ class Request:
         """The same with full paths, so that it means the same from every folder."""
         return replace(
             self,
-            defenses=["+".join(map(_absolute_file, joined(name))) for name in self.defenses],
-            attacks=[_absolute_file(name) for name in self.attacks],
+            defenses=["+".join(map(absolute_file, joined(name))) for name in self.defenses],
+            attacks=[absolute_file(name) for name in self.attacks],
             data=absolute(self.data),
-            captioner=_absolute_captioner(self.captioner),
-            base=_absolute_base(self.base),
+            captioner=absolute_captioner(self.captioner),
+            base=absolute_base(self.base),
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
-            inception=_absolute_weights(self.inception),
+            inception=absolute_weights(self.inception),
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
 
@@ -230,7 +229,7 @@ class Request:
         from bench.models.captioner import EMBEDDED as RETRIEVAL
         from bench.models.captioner import captioner_folder, captioner_identity
 
-        asked = _absolute_captioner(self.captioner) or RETRIEVAL
+        asked = absolute_captioner(self.captioner) or RETRIEVAL
         captioner = captioner_folder(asked, self.offline)
         return {
             "captioner": captioner,
@@ -272,40 +271,3 @@ def _reason(attack: Component, shadow: str) -> str | None:
             f"attack {attack.label} fails when asked whether it declines: {error}"
         ) from None
     return reason
-
-
-def _absolute_base(name: str) -> str:
-    """A folder with its full path, a name on the hub with its commit."""
-    if name == EMBEDDED or hub_name(name) is not None:
-        return pinned(name)
-    return str(Path(name).expanduser().resolve())
-
-
-def _absolute_weights(name: str | None) -> str | None:
-    """The full path; the word that asks for a download as it is."""
-    from bench.utility.inception import DOWNLOAD
-
-    return name if name in (None, DOWNLOAD) else str(Path(name).expanduser().resolve())
-
-
-def _absolute_file(component: str) -> str:
-    """`./file.py:Name[reference=PATH]` with full paths; plain names as they are."""
-    name, bracket, params = component.strip().partition("[")
-    if ".py" in name or "/" in name:
-        name = str(Path(name).expanduser().absolute())
-    return name + bracket + REFERENCE.sub(_absolute_reference, params)
-
-
-def _absolute_reference(found: re.Match[str]) -> str:
-    named = found["model"].strip()
-    known = named in ("shadow", "base", "none")
-    return f"reference={named if known else Path(named).expanduser().resolve()}"
-
-
-def _absolute_captioner(name: str | None) -> str | None:
-    """`clip:FOLDER` and FOLDER with full paths; a name on the hub with its commit."""
-    kind, colon, place = (name or "").rpartition("clip:")
-    folder = Path(place).expanduser()
-    if place and folder.is_dir():
-        return f"{kind}{colon}{folder.resolve()}"
-    return name and pinned(name)

@@ -53,8 +53,10 @@ MAY: dict[str, set[str]] = {
     "executors": GROUND | {"stages"},
     "plan": GROUND,
     "pipeline": GROUND | {"plugins"},
-    "estimates": GROUND | {"pipeline"},
-    "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
+    "naming": {"specs"},
+    "estimates": GROUND | {"naming", "pipeline"},
+    "places": {"hub", "models.base", "utility.inception"},
+    "request": GROUND | {"places"} | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
@@ -64,6 +66,7 @@ MAY: dict[str, set[str]] = {
     "cli": GROUND
     | {
         "audits",
+        "naming",
         "boards",
         "data",
         "entries",

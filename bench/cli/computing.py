@@ -31,7 +31,7 @@ def compute(
     """Computes what is missing; what failed in words, and why."""
     from bench.cli.progress import Display
     from bench.executors.local import run as run_stages
-    from bench.pipeline import label
+    from bench.naming import label
     from bench.plan import missing
 
     stages = missing(store, ends, tell)

@@ -10,7 +10,8 @@ import pytest
 from bench.executors.local import run as run_stages
 from bench.executors.work import describe
 from bench.models.evaluations import ROWS
-from bench.pipeline import SHARD, _Graph, cell_stage, label
+from bench.naming import label
+from bench.pipeline import SHARD, Graph, cell_stage
 from bench.plan import missing
 from bench.request import Request
 from bench.store import Store
@@ -138,10 +139,10 @@ def test_small_sets_have_no_shards_and_the_size_is_in_no_key():
     """Two shards' worth is asked as a whole; `tiles` and `scenes` with canaries are less."""
     from cells import cell
 
-    graph = _Graph(cell(asked=2 * SHARD - 64, canaries=64), SHARD)
+    graph = Graph(cell(asked=2 * SHARD - 64, canaries=64), SHARD)
     assert graph.shards("target") == graph.shards("shadow") == []
     assert cell_stage(cell(asked=2 * SHARD)).key == cell_stage(cell()).key
-    graph = _Graph(cell(asked=2 * SHARD - 63, canaries=64), SHARD)
+    graph = Graph(cell(asked=2 * SHARD - 63, canaries=64), SHARD)
     assert graph.shards("target") == [(0, 1024), (1024, 2048), (2048, None)]
     assert graph.shards("shadow") == []
     assert SHARD % ROWS == 0
