@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.geometry import square
+from bench.data.geometry import Squares
 from bench.stages.job import Job
 from bench.utility.features import effnet
 from bench.utility.inception import RESIZINGS, inception
@@ -21,7 +21,7 @@ def run(job: Job) -> dict[str, Any]:
     side, weights = job.params["resolution"], job.hints["inception"]
     arrays: dict[str, Any] = {}
     for part in ("reference", "auxiliary"):
-        pictures = np.stack([square(pair.image, side) for pair in job.part(part)])
+        pictures = Squares(job.part(part), side)
         arrays[part] = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
         for resizing in RESIZINGS if weights else ():
             arrays[f"{part}_{resizing}"] = inception(pictures, Path(weights), resizing)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.geometry import Squares
 from bench.errors import OfflineError, UsageError
 from bench.store import file_digest, make_folder
 
@@ -96,7 +97,7 @@ def _network(weights: Path) -> Any:
 
 
 def inception(
-    pictures: NDArray[np.uint8],
+    pictures: NDArray[np.uint8] | Squares,
     weights: Path,
     resizing: Resizing,
     progress: Callable[[int, int], None] = lambda done, of: None,
