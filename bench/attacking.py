@@ -127,6 +127,11 @@ class Attack:
         return None
 
     @property
+    def learns(self) -> bool:
+        """Whether it must be fitted on a shadow before it can score."""
+        return type(self).fit is not Attack.fit
+
+    @property
     def reads_reference(self) -> bool:
         """Whether it compares the target with a reference."""
         return False

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from bench.pipeline import label
-from bench.specs import Stage
+from bench.naming import label
+from bench.specs import SHARD_ROLE, Stage
 from bench.store import Store
 
 FIRST_GUESS = {
@@ -23,8 +23,13 @@ FIRST_GUESS = {
     "real": 25.0,
     "utility": 25.0,
     "metrics": 1.0,
+    "adopt": 5.0,
 }
 """Seconds on one core of a laptop with the embedded base, until the store knows better."""
+
+
+JOINING = 1.0
+"""Seconds that it takes to join shards."""
 
 
 class Estimator:
@@ -45,13 +50,19 @@ class Estimator:
         return found
 
     def _typical(self, kind: str) -> float:
-        took = [record["made"]["seconds"] for _, record in self._store.records(kind)]
+        took = [
+            record["made"]["seconds"]
+            for _, record in self._store.records(kind)
+            if not any(role.startswith(SHARD_ROLE) for role in record["spec"]["inputs"])
+        ]
         return float(median(took)) if took else FIRST_GUESS[kind]
 
     def seconds(self, stage: Stage) -> float:
         """Zero for what is stored; a training by its epochs, as its own defense takes if known."""
         if self._store.has(stage):
             return 0.0
+        if stage.joins:
+            return JOINING
         if stage.kind == "train":
             defense = stage.params["defense"]["name"]
             took = self._epochs.get(defense) or [t for ts in self._epochs.values() for t in ts]

@@ -9,6 +9,8 @@
             +-- real ----------------------------------------/
             +-- blind, duplicates (gates of the split) ------/
 
+Of large sets `features` and `reference` are asked in shards, which are stages of their own.
+
 Stages with equal keys are one stage: two attacks on one defense train once, all defenses of a seed
 share shadow and control, all runs share the features of real pictures.
 """
@@ -20,7 +22,7 @@ from functools import cache
 from typing import Any
 
 from bench.plugins import resolve
-from bench.specs import FOLDS, Cell, Component, Shadow, Stage
+from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage
 
 EARLY = 0.25
 """Share of the recipe's epochs after which a reference stops.
@@ -28,18 +30,22 @@ EARLY = 0.25
 A quarter and a half did equally well, and better than all, in trials on `tiles` before this suite
 was written; it is not tuned further.
 """
+SHARD = 1024
+"""Pairs a shard; a multiple of the rows a forward, so that batches and their bits stay the same."""
+WHOLE = 2
+"""Sets of no more than so many shards are asked about in one stage."""
 
 
-def cell_stage(cell: Cell) -> Stage:
+def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
     """The metrics stage of a cell, with everything it stands on."""
-    return _Graph(cell).metrics()
+    return Graph(cell, shard).metrics()
 
 
-def all_stages(cells: Iterable[Cell]) -> list[Stage]:
+def all_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
     """Every stage of these cells once, inputs before what reads them."""
     seen: dict[str, Stage] = {}
     for cell in cells:
-        for stage in cell_stage(cell).walk():
+        for stage in cell_stage(cell, shard).walk():
             seen.setdefault(stage.key, stage)
     return list(seen.values())
 
@@ -50,40 +56,15 @@ def undefended() -> Component:
     return resolve("defense", "none")
 
 
-ROLES = {"members": "target", "shadow_members": "shadow", "shadow_all": "reference"}
+class Graph:
+    """Builds the stages of one cell; an audit's (`bench.audits.graph`) builds some of its own."""
 
-PLAIN = {
-    "real": "features of real pictures",
-    "blind": "blind gates of the split",
-    "duplicates": "duplicate gate of the split",
-}
-
-
-def label(stage: Stage) -> str:
-    """A stage in a few words: `train members (reph)`."""
-    params, named = stage.params, stage.hints.get("label")
-    if stage.kind == "train":
-        role = ROLES.get(params["part"], "reference of one half")
-        return f"train {role} ({params['defense']['name']}, seed {params['seed']})"
-    if stage.kind == "reference":
-        return f"{named}: reference on {params['part']} (seed {params['seed']})"
-    if stage.kind == "features":
-        on = "base" if params["at"] == 0 else params["part"]
-        return f"{named} on {on} (seed {params['seed']})"
-    if stage.kind == "scores":
-        return f"scores ({named})"
-    if stage.kind == "metrics":
-        cell = params["cell"]
-        return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
-    return PLAIN.get(stage.kind, stage.kind)
-
-
-class _Graph:
-    """Builds the stages of one cell."""
-
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, shard: int = SHARD) -> None:
         self.cell = cell
+        self.shard = shard
         self.common = {"data": cell.data, "base": cell.base}
+        if cell.variant:
+            self.common["variant"] = cell.variant
         self.split = self.split_of(cell.seed, canaries=cell.canaries)
         # The same, but for the shadow's parts, which may be dealt from the target's own pairs; the
         # attacker knows nothing of canaries.
@@ -134,11 +115,57 @@ class _Graph:
         return self.cell.defense if self.cell.shadow_defense == "same" else undefended()
 
     def features(self, part: str, model: dict[str, Stage]) -> Stage:
-        at = self.cell.at if model else 0
-        return self._asked("features", part, at, {**model, **self.references(part)}, {})
+        """The attack's features of a part: in one stage, or of a large one joined from shards."""
+        at, references = self.cell.at if model else 0, self.references(part)
+        shards = self.shards(part)
+        if not shards:
+            return self._asked("features", part, at, {**model, **references}, {})
+        found = {}
+        for number, shard in enumerate(shards):
+            # What the reference said of these pairs; of other parts' shards, of them all.
+            said = {
+                role: below
+                for role, below in references.items()
+                if below.params["part"] != part or below.params["shard"] == shard
+            }
+            found[f"{SHARD_ROLE}{number}"] = self._asked(
+                "features", part, at, {**model, **said}, {}, shard
+            )
+        return self._asked("features", part, at, {**references, **found}, {})
+
+    def shards(self, part: str) -> list[tuple[int, int | None]]:
+        """First pair of each shard and the one after its last; none for a set asked as a whole.
+
+        The last is open: how many pairs a split really holds is known when it has been made.
+        """
+        cell = self.cell
+        n = cell.asked // FOLDS + FOLDS if part.startswith("fold_") else cell.asked
+        n += cell.canaries if part == "target" else 0
+        if n <= WHOLE * self.shard:
+            return []
+        firsts = range(0, n, self.shard)
+        return [(first, first + self.shard) for first in firsts[:-1]] + [(firsts[-1], None)]
+
+    def _reference(
+        self, role: str, part: str, at: int | None, inputs: dict[str, Stage], hints: dict[str, Any]
+    ) -> dict[str, Stage]:
+        """What the reference says of a part, by role: in one stage or in shards."""
+        shards = self.shards(part)
+        if not shards:
+            return {role: self._asked("reference", part, at, inputs, hints)}
+        return {
+            f"{role}_{number}": self._asked("reference", part, at, inputs, hints, shard)
+            for number, shard in enumerate(shards)
+        }
 
     def _asked(
-        self, kind: str, part: str, at: int | None, inputs: dict[str, Stage], hints: dict[str, Any]
+        self,
+        kind: str,
+        part: str,
+        at: int | None,
+        inputs: dict[str, Stage],
+        hints: dict[str, Any],
+        shard: tuple[int, int | None] | None = None,
     ) -> Stage:
         """The attack meets a model: the target, the shadow, the base, or its reference."""
         cell = self.cell
@@ -150,6 +177,10 @@ class _Graph:
             "base": cell.base_identity,
             "seed": cell.seed,
         }
+        if cell.precision != "fp32":
+            params["precision"] = cell.precision
+        if shard is not None:
+            params["shard"] = shard
         hints = {**self.common, "attack": cell.attack.path, "label": cell.attack.label, **hints}
         if cell.view == "defended":
             params |= {"defense": cell.defense.identity(), "replays": cell.replays}
@@ -170,16 +201,14 @@ class _Graph:
             return {}
         if which != "shadow":
             weights = {} if which == "base" else {"weights": which}
-            return {"reference": self._asked("reference", part, 0, {}, weights)}
+            return self._reference("reference", part, 0, {}, weights)
         if part == "target":
             model = self.train("shadow_all", self.attackers(), EARLY)
-            return {"reference": self._asked("reference", part, None, {"model": model}, {})}
-        halves = {}
+            return self._reference("reference", part, None, {"model": model}, {})
+        halves: dict[str, Stage] = {}
         for k in range(FOLDS):
             model = self.train(f"shadow_but_{k}", self.attackers(), EARLY)
-            halves[f"reference_{k}"] = self._asked(
-                "reference", f"fold_{k}", None, {"model": model}, {}
-            )
+            halves |= self._reference(f"reference_{k}", f"fold_{k}", None, {"model": model}, {})
         return halves
 
     def captions(self) -> Stage:
@@ -196,10 +225,14 @@ class _Graph:
                 "split": self.shadows,
                 **({"canaries": self.split} if self.cell.canaries else {}),
                 "target": target,
-                "shadow": self.features("shadow", self.shadow()),
+                **self.learnt_from(),
             },
             {"attack": self.cell.attack.path, "label": self.cell.attack.label},
         )
+
+    def learnt_from(self) -> dict[str, Stage]:
+        """What the attack is fitted on, and its threshold found."""
+        return {"shadow": self.features("shadow", self.shadow())}
 
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()
@@ -210,7 +243,9 @@ class _Graph:
             {"split": self.reserved, **model},
             self.common,
         )
-        weights = {"inception": cell.inception_digest}
+        weights: dict[str, Any] = {"inception": cell.inception_digest}
+        if cell.inception_digest:
+            weights["resizing"] = ["tf1", "aa"]
         places = {**self.common, "inception": cell.inception}
         side = {"resolution": cell.resolution, **weights}
         real = Stage("real", side, {"split": self.reserved}, places)

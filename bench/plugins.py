@@ -198,6 +198,18 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
     )
 
 
+def components(kind: Kind, names: Sequence[str], folders: Iterable[Path] = ()) -> list[Component]:
+    """`resolve` for each name, or for all there are; none may be asked for twice."""
+    if list(names) == ["all"]:
+        names = [plugin.name for plugin in discover(kind, folders) if plugin.cls]
+    found = [resolve(kind, name, folders) for name in names]
+    labels = [component.label for component in found]
+    for label_ in labels:
+        if labels.count(label_) > 1:
+            raise UsageError(f"{kind} {label_} is asked for twice")
+    return found
+
+
 def joined(text: str) -> list[str]:
     """`one+other[p=0.1]` -> its parts; the path of a file may hold a plus of its own."""
     parts: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,23 @@ from typing import Any, get_args
 from bench.data.source import DataSource
 from bench.data.sources import absolute, open_source
 from bench.errors import UsageError, ValidationError, unknown
-from bench.models.base import EMBEDDED, base_folder, base_identity, resolution
-from bench.plugins import Kind, discover, instantiate, joined, resolve
-from bench.specs import Augment, Cell, Component, Pool, Sampling, Shadow, ShadowDefense, View
+from bench.hub import pinned
+from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
+from bench.models.checks import resolution
+from bench.places import absolute_base, absolute_captioner, absolute_file, absolute_weights
+from bench.plugins import components, instantiate, joined
+from bench.specs import (
+    Augment,
+    Cell,
+    Component,
+    Pool,
+    Precision,
+    Sampler,
+    Sampling,
+    Shadow,
+    ShadowDefense,
+    View,
+)
 from bench.training.recipe import named_recipe
 
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
@@ -21,7 +34,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 SHADOWS: tuple[Shadow, ...] = get_args(Shadow)
 POOLS: tuple[Pool, ...] = get_args(Pool)
 SHADOW_DEFENSES: tuple[ShadowDefense, ...] = get_args(ShadowDefense)
-REFERENCE = re.compile(r"\breference=(?P<model>[^,\]]+)")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,8 @@ class Request:
     attacks: Sequence[str]
     data: str = "tiles"
     base: str = EMBEDDED
+    variant: str | None = None
+    """Which weights of the base's folder are read, as `fp16`; None: the plain ones."""
     recipe: str = "mini"
     augment: str = "default"
     seeds: Sequence[int] = (0,)
@@ -43,45 +59,34 @@ class Request:
     shadow_defense: str = "none"
     captioner: str | None = None
     canaries: int = 0
+    precision: str = "fp32"
+    """What the U-Net computes in when attacks ask it."""
     sampling: Sampling = Sampling()
     plugins: Sequence[Path] = ()
     inception: str | None = None
-    """Path of the Inception-2015 weights, for FID proper."""
+    """Path of the Inception-2015 weights, for FID proper, or `download`."""
     clip: str | None = None
     """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
+    offline: bool = False
+    """Take models from this machine only."""
 
     def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
         """Every combination asked for; bad names raise UsageError before anything is computed.
 
         `say` is told what the user should hear about the data and need not act on.
         """
-        for what, name, known in (
-            ("augmentation", self.augment, AUGMENTS),
-            ("view", self.view, VIEWS),
-            ("pool", self.pool, POOLS),
-            ("shadow", self.shadow, SHADOWS),
-            ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
-        ):
-            if name not in known:
-                raise unknown(what, name, known)
-        if self.replays > 1 and self.view != "defended":
-            raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
-        if self.pool != "mean" and self.replays == 1:
-            raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
-        if self.canaries % 2:
-            raise UsageError(
-                f"--canaries {self.canaries}: half are trained on, so give an even number"
-            )
-        if self.canaries and self.view == "pseudo":
-            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
+        self._check_words()
         trains = named_recipe(self.recipe).epochs > 0
-        attacks = self._willing(self._components("attack", self.attacks), trains, say)
-        defenses = self._components("defense", self.defenses)
+        attacks = components("attack", self.attacks, self.plugins)
+        attacks = self._willing(attacks, trains, say)
+        defenses = components("defense", self.defenses, self.plugins)
         if not trains:
             self._check_untrained(defenses)
-        folder = base_folder(self.base)
-        source = open_source(self.data, say=say)
-        recipe = named_recipe(self.recipe, source.facts.card if source.facts else None)
+        folder = base_folder(self.base, self.variant, self.offline)
+        if (fixed := pinned(self.base)) != self.base:
+            say(f"base {self.base} is {fixed} today; name that one to have it again")
+        source = open_source(self.data, offline=self.offline, say=say)
+        recipe = named_recipe(self.recipe, source.card)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs)) if trains else [0]
         for note in source.notes:
             say(note)
@@ -95,8 +100,9 @@ class Request:
             "data_label": source.label,
             "data_identity": source.identity,
             "base": str(folder),
-            "base_label": folder.name,
-            "base_identity": base_identity(folder),
+            "base_label": base_label(self.base, folder, self.variant),
+            "base_identity": base_identity(folder, self.variant),
+            "variant": self.variant,
             "resolution": resolution(folder),
             "recipe": recipe.model_dump(mode="json"),
             "augment": self.augment,
@@ -107,8 +113,9 @@ class Request:
             "shadow_defense": self.shadow_defense,
             **self._captioner(),
             "canaries": self.canaries,
-            "sampling": self._sampling(source),
-            **self._inception(),
+            "precision": self.precision,
+            **self._counts(source),
+            **self._inception(say),
             **self._clip(folder),
         }
         return [
@@ -119,30 +126,42 @@ class Request:
             for seed in self.seeds
         ]
 
+    def _check_words(self) -> None:
+        """UsageError for a word that is not known, or that does not go with another."""
+        for what, name, known in (
+            ("augmentation", self.augment, AUGMENTS),
+            ("view", self.view, VIEWS),
+            ("pool", self.pool, POOLS),
+            ("shadow", self.shadow, SHADOWS),
+            ("shadow defense", self.shadow_defense, SHADOW_DEFENSES),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if name not in known:
+                raise unknown(what, name, known)
+        if self.replays > 1 and self.view != "defended":
+            raise UsageError(f"--replays belongs to --view defended, not to {self.view}")
+        if self.pool != "mean" and self.replays == 1:
+            raise UsageError(f"--pool {self.pool} has nothing to pool: give --replays above 1")
+        if self.canaries % 2:
+            raise UsageError(
+                f"--canaries {self.canaries}: half are trained on, so give an even number"
+            )
+        if self.canaries and self.view == "pseudo":
+            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
+
     def absolute(self) -> Request:
         """The same with full paths, so that it means the same from every folder."""
-        base = self.base if self.base == EMBEDDED else str(Path(self.base).expanduser().resolve())
         return replace(
             self,
-            defenses=["+".join(map(_absolute_file, joined(name))) for name in self.defenses],
-            attacks=[_absolute_file(name) for name in self.attacks],
+            defenses=["+".join(map(absolute_file, joined(name))) for name in self.defenses],
+            attacks=[absolute_file(name) for name in self.attacks],
             data=absolute(self.data),
-            captioner=_absolute_captioner(self.captioner),
-            base=base,
+            captioner=absolute_captioner(self.captioner),
+            base=absolute_base(self.base),
             plugins=[folder.expanduser().resolve() for folder in self.plugins],
-            inception=self.inception and str(Path(self.inception).expanduser().resolve()),
+            inception=absolute_weights(self.inception),
             clip=self.clip and str(Path(self.clip).expanduser().resolve()),
         )
-
-    def _components(self, kind: Kind, names: Sequence[str]) -> list[Component]:
-        if list(names) == ["all"]:
-            names = [p.name for p in discover(kind, self.plugins) if p.cls]
-        found = [resolve(kind, name, self.plugins) for name in names]
-        labels = [component.label for component in found]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise UsageError(f"{kind} {label} is asked for twice")
-        return found
 
     def _check_untrained(self, defenses: Sequence[Component]) -> None:
         """A recipe that trains nothing leaves nothing to defend and no later epoch to attack."""
@@ -184,8 +203,8 @@ class Request:
                 raise UsageError(f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}")
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 
-    def _sampling(self, source: DataSource) -> Sampling:
-        """No more prompts than the data set has reference captions."""
+    def _counts(self, source: DataSource) -> dict[str, Any]:
+        """No more prompts than the data set has reference captions; what attacks may ask about."""
         from bench.data.sizes import SplitSizes
         from bench.data.splits import MINIMUM
 
@@ -197,7 +216,9 @@ class Request:
             )
         size = source.sizes or SplitSizes.scaled(n)
         most = min(size.reference, size.auxiliary)
-        return self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+        sampling = self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
+        asked = max(size.members + size.holdouts, size.shadow_members + size.shadow_holdouts)
+        return {"sampling": sampling, "asked": asked}
 
     def _captioner(self) -> dict[str, str]:
         """Where the captions of the view `pseudo` come from."""
@@ -206,20 +227,22 @@ class Request:
                 raise UsageError(f"--captioner belongs to --view pseudo, not to {self.view}")
             return {}
         from bench.models.captioner import EMBEDDED as RETRIEVAL
-        from bench.models.captioner import captioner_identity
+        from bench.models.captioner import captioner_folder, captioner_identity
 
-        captioner = _absolute_captioner(self.captioner) or RETRIEVAL
+        asked = absolute_captioner(self.captioner) or RETRIEVAL
+        captioner = captioner_folder(asked, self.offline)
         return {
             "captioner": captioner,
             "captioner_identity": captioner_identity(captioner),
         }
 
-    def _inception(self) -> dict[str, str]:
+    def _inception(self, say: Callable[[str], None]) -> dict[str, str]:
         if self.inception is None:
             return {}
-        from bench.utility.inception import weights_digest
+        from bench.utility.inception import DOWNLOAD, downloaded, weights_digest
 
-        path = Path(self.inception).expanduser().resolve()
+        named = self.inception
+        path = downloaded(say) if named == DOWNLOAD else Path(named).expanduser().resolve()
         return {"inception": str(path), "inception_digest": weights_digest(path)}
 
     def _clip(self, base: Path) -> dict[str, str]:
@@ -227,6 +250,15 @@ class Request:
 
         folder = Path(self.clip).expanduser().resolve() if self.clip else own_clip(base)
         return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
+
+
+def sampling(sampler: str, steps: int, guidance: float, n: int | None) -> Sampling:
+    """How pictures are generated; UsageError for a sampler that is not known."""
+    for known in SAMPLERS:
+        if sampler == known:
+            counted = {} if n is None else {"n": n}
+            return Sampling(sampler=known, steps=steps, guidance=guidance, **counted)
+    raise unknown("sampler", sampler, SAMPLERS)
 
 
 def _reason(attack: Component, shadow: str) -> str | None:
@@ -239,24 +271,3 @@ def _reason(attack: Component, shadow: str) -> str | None:
             f"attack {attack.label} fails when asked whether it declines: {error}"
         ) from None
     return reason
-
-
-def _absolute_file(component: str) -> str:
-    """`./file.py:Name[reference=PATH]` with full paths; plain names as they are."""
-    name, bracket, params = component.strip().partition("[")
-    if ".py" in name or "/" in name:
-        name = str(Path(name).expanduser().absolute())
-    return name + bracket + REFERENCE.sub(_absolute_reference, params)
-
-
-def _absolute_reference(found: re.Match[str]) -> str:
-    named = found["model"].strip()
-    known = named in ("shadow", "base", "none")
-    return f"reference={named if known else Path(named).expanduser().resolve()}"
-
-
-def _absolute_captioner(name: str | None) -> str | None:
-    """`clip:FOLDER` and FOLDER with full paths; a hub name as it is."""
-    kind, colon, place = (name or "").rpartition("clip:")
-    folder = Path(place).expanduser()
-    return f"{kind}{colon}{folder.resolve()}" if place and folder.is_dir() else name

@@ -14,10 +14,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 FOLDS = 2
 """Halves of the shadow's pairs between which references are cross-fitted."""
+SHARD_ROLE = "shard_"
+"""Begins the roles of the shards that a stage joins."""
 STAGE_VERSIONS = {
     "split": 2,
     "blind": 1,
@@ -33,12 +41,18 @@ STAGE_VERSIONS = {
     "metrics": 3,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
+AUDIT_VERSIONS = {"adopt": 1}
+"""The same for kinds that audits alone have; rows and entries name the versions above."""
 
 Augment = Literal["default", "none", "center", "script", "strong"]
 View = Literal["original", "defended", "pseudo"]
 Shadow = Literal["disjoint", "resplit"]
 Pool = Literal["mean", "max"]
 ShadowDefense = Literal["none", "same"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Sampler = Literal["ddim", "dpm++"]
+Parts = dict[str, str]
+"""By part of a split: the data set it is, as it was typed, or that data set's identity."""
 
 
 class Frozen(BaseModel):
@@ -78,21 +92,60 @@ class Sampling(Frozen):
     """How pictures are generated for utility; shared by all defenses."""
 
     n: int = Field(350, ge=2, description="prompts, one picture each")
-    steps: int = Field(25, ge=1, description="DDIM steps")
+    steps: int = Field(25, ge=1, description="steps of the sampler")
     guidance: float = Field(3.0, ge=1.0, description="classifier-free guidance scale")
+    sampler: Sampler = Field("ddim", description="DDIM, or DPM-Solver++ (2M)")
+
+    @model_serializer(mode="wrap")
+    def _plain(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the sampler where it is the usual one: so keys are what they were before it."""
+        plain: dict[str, Any] = fields(self)
+        if self.sampler == "ddim":
+            plain.pop("sampler", None)
+        return plain
+
+
+class Adopted(Frozen):
+    """A model that somebody else trained."""
+
+    path: str
+    """File or folder; where to look, not part of any key."""
+    label: str
+    form: Literal["pipeline", "unet", "weights", "peft", "lora"]
+    identity: str
+
+
+class Audited(Frozen):
+    """What an audit is given in place of a target and a split of ours."""
+
+    target: Adopted
+    shadow: Adopted | None = None
+    """The attacker's own model, where somebody trained it."""
+    trains_shadow: bool = False
+    """Whether it is trained here, on one half of the auxiliary pairs."""
+    knows_base: bool
+    """Whether the base is what the target was fine-tuned from, not just its own other parts."""
+    parts: Parts
+    """Identities of the data sets."""
+
+    @property
+    def has_shadow(self) -> bool:
+        return self.trains_shadow or self.shadow is not None
 
 
 class Cell(Frozen):
     """One row: what is attacked, by what, and what the attacker knows."""
 
-    data: str
-    """As it was typed; a worker opens it again by this name."""
+    data: str | Parts
+    """As it was typed; a worker opens it again by this name. Of an audit: by part."""
     data_label: str
     data_identity: str
     base: str
     """Folder of the base; where to look, not part of any key."""
     base_label: str
     base_identity: str
+    variant: str | None = None
+    """Which of the base's weights are read, as `fp16`; where to look, not part of any key."""
     resolution: int
     """Side in pixels of the pictures that the base reads."""
     recipe: dict[str, Any]
@@ -114,6 +167,11 @@ class Cell(Frozen):
     """Whether the shadow's pairs are disjoint from the target's or dealt from the same ones."""
     canaries: int = Field(0, ge=0)
     """Mislabelled pairs beside the data, half of them trained on by the target."""
+    precision: Precision = "fp32"
+    """What the U-Net computes in when an attack asks it; fp32 is in no key."""
+    asked: int = Field(0, ge=0)
+    """Pairs, at most, that an attack asks the target or the shadow about, canaries aside; large
+    sets are asked in shards. No figure depends on it."""
     seed: int = 0
     at: int | None = None
     """Epoch at which the target is attacked; None: the end; 0: the base, never fine-tuned."""
@@ -124,11 +182,18 @@ class Cell(Frozen):
     clip: str | None = None
     """Folder of the CLIP that scores alignment; where to look, not part of any key."""
     clip_digest: str | None = None
+    audited: Audited | None = None
+    """Of an audit: the model and the parts that were given."""
 
     def card(self) -> dict[str, Any]:
         """What a board must know of the cell: everything but where things lie."""
-        places = {"data", "base", "inception", "clip", "captioner"}
-        card = self.model_dump(mode="json", exclude=places)
+        apart = {"data", "base", "variant", "inception", "clip", "captioner", "asked", "audited"}
+        card = self.model_dump(mode="json", exclude=apart)
+        if self.precision == "fp32":
+            del card["precision"]
+        if self.audited is not None:
+            paths = {"target": {"path"}, "shadow": {"path"}}
+            card["audited"] = self.audited.model_dump(mode="json", exclude=paths)
         for name, component in (("defense", self.defense), ("attack", self.attack)):
             card[name] = component.identity() | {"label": component.label}
         card["stage_versions"] = STAGE_VERSIONS
@@ -154,7 +219,7 @@ class Stage:
     def spec(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "version": STAGE_VERSIONS[self.kind],
+            "version": (STAGE_VERSIONS | AUDIT_VERSIONS)[self.kind],
             "params": dict(self.params),
             "inputs": {role: stage.key for role, stage in self.inputs.items()},
         }
@@ -163,6 +228,11 @@ class Stage:
     def key(self) -> str:
         return hashlib.sha256(canonical(self.spec).encode()).hexdigest()
 
+    @property
+    def joins(self) -> bool:
+        """Whether it only puts together what its shards found."""
+        return any(role.startswith(SHARD_ROLE) for role in self.inputs)
+
     @cached_property
     def shared_by(self) -> str:
         """Equal for stages that ask one model about the same pairs, or fit one attack alike.
@@ -170,11 +240,12 @@ class Stage:
         Any other stage has its own.
         """
         shares = {"features": "model", "reference": "model", "scores": "shadow"}.get(self.kind)
-        if shares is None:
+        if shares is None or self.joins:
             return self.key
         common = self.inputs.get(shares)
         names = ["attack"] if self.kind == "scores" else ["base", "seed", "at", "part"]
         about = [self.inputs["split"].key, *(self.params[name] for name in names)]
+        about += [self.params.get(name) for name in ("shard", "precision")]
         return canonical([shares, common and common.key, self.hints.get("weights"), about])
 
     def walk(self) -> Iterator[Stage]:

@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,17 @@ class Store:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place):
             yield
+
+    def busy(self, key: str) -> bool:
+        """Whether somebody holds the lock at this moment."""
+        from filelock import FileLock, Timeout
+
+        place = self.root / "locks" / f"{key}.lock"
+        try:
+            with FileLock(place, timeout=0) if place.exists() else nullcontext():
+                return False
+        except Timeout:
+            return True
 
     def publish(
         self,

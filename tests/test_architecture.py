@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "rng", "specs", "store", "api", "__version__"}
+GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "__version__"}
 NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
@@ -21,6 +21,8 @@ MAY: dict[str, set[str]] = {
     "rng": set(),
     "specs": {"errors"},
     "store": {"errors", "specs"},
+    "digests": {"store"},
+    "hub": {"digests", "errors"},
     "api": {"attacking", "data.pairs", "defending"},
     "attacking": {"data.pairs"},
     "defending": {"data.pairs", "rng", "training.recipe"},
@@ -33,6 +35,7 @@ MAY: dict[str, set[str]] = {
     "boards": NUMBERS
     | {
         "entries.entry",
+        "entries.labels",
         "entries.schema",
         "entries.sealing",
         "errors",
@@ -50,14 +53,20 @@ MAY: dict[str, set[str]] = {
     "executors": GROUND | {"stages"},
     "plan": GROUND,
     "pipeline": GROUND | {"plugins"},
-    "estimates": GROUND | {"pipeline"},
-    "request": GROUND | {"data", "models", "training", "utility", "plugins", "text"},
+    "naming": {"specs"},
+    "estimates": GROUND | {"naming", "pipeline"},
+    "places": {"hub", "models.base", "utility.inception"},
+    "request": GROUND | {"places"} | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"training.recipe"},
+    "audits": GROUND
+    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND
     | {
+        "audits",
+        "naming",
         "boards",
         "data",
         "entries",

@@ -52,6 +52,8 @@ CHANGES: Mapping[str, dict[str, Any]] = {
     "guidance": {"sampling": Sampling(guidance=1.0)},
     "Inception weights": {"inception_digest": "6726825d"},
     "CLIP": {"clip_digest": "clip-1"},
+    "sampler": {"sampling": Sampling(sampler="dpm++")},
+    "precision of queries": {"precision": "bf16"},
 }
 
 
@@ -73,10 +75,11 @@ def test_every_field_of_a_recipe_is_in_the_key_of_a_training(field: str) -> None
         {"data": "folder:/elsewhere"},
         {"base": "/bases/b"},
         {"clip": "/clips/b"},
+        {"asked": 1000},
         {"defense": component("shuffle", path="/elsewhere.py")},
         {"attack": component("loss", path="/elsewhere.py")},
     ],
-    ids=["data", "base", "clip", "defense", "attack"],
+    ids=["data", "base", "clip", "small set", "defense", "attack"],
 )
 def test_paths_are_not_in_any_key(moved: dict[str, Any]) -> None:
     assert keys(cell()) == keys(cell(**moved))

@@ -11,7 +11,7 @@ from bench.boards.standing import Standing
 from bench.entries.entry import Entry
 from bench.stats._check import FloatArray
 from bench.stats.bootstrap import resample, resampled_tpr
-from bench.stats.intervals import REPLICATES
+from bench.stats.intervals import REPLICATES, tpr_claim
 from bench.stats.ranks import pareto, shared_ranks
 from bench.stats.roc import auc, tpr_at_fpr
 from bench.stats.worst import FPR
@@ -69,11 +69,14 @@ def _record(
     row = on[0].rows[on[0].entry.attackers.index(label)].figure("auc", "base_control")
     control = row.text(100, 1) if row else "-"
     own = f" + {known.reference_queries} own" if known.reference_queries else ""
+    first = on[0].entry
+    sure = min(tpr_claim(*first.scores(label, seed), FPR).low for seed in first.seeds)
     return {
         "rank": str(place),
         "attack": label,
         "access": known.access,
         "mean TPR@1%FPR": f"{100 * one.tpr:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
+        f"surely found on {on[0].label}": f"{100 * sure:.1f}",
         "mean AUC": f"{100 * one.auc:.1f}",
         "base AUC": control,
         "queries": f"{known.queries}{own}",

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.boards import attacks, defenses
 from bench.boards.gates import told
+from bench.boards.pictures import sampled
 from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
 from bench.entries.entry import Entry
@@ -156,12 +157,13 @@ def _measured(standings: Sequence[Standing]) -> list[str]:
 def _defense_notes(standings: Sequence[Standing]) -> list[str]:
     band = max((one.chance for one in standings), key=lambda chance: chance.high)
     first = standings[0].entry
-    utility = first.utility(first.seeds[0])
+    utility, target = first.utility(first.seeds[0]), first.about.target
+    made = sampled(target.sampling.model_dump(), target.resolution)
     return [
         "As many attackers as stand on a row here, knowing nothing, stay at or below "
         f"{100 * band.high:.1f} TPR@1%FPR in 39 of 40 rows; such figures are shown as `≤ chance`.",
-        f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
-        f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
+        f"KID and FD64: {utility['n']} samples ({made}) on EfficientNet-Lite0 features, no FID; "
+        f"real pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
         f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
         "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
         "the pairs, measured on the other, both ways, and chosen anew in every replicate of the "
@@ -191,6 +193,8 @@ def _attack_notes(standings: Sequence[Standing]) -> list[str]:
         + ". `rank`: one more than the number of attacks that are surely better (paired 99 % "
         "interval). `queries`: U-Net rows a pair on the target, and on the attacker's own "
         "reference. `power-query front`: no other finds more for as few.",
+        f"`surely found on {present[0]}`: the least TPR@1%FPR that can be claimed of each of its "
+        "trainings, whatever the scores are distributed like (97.5 % each).",
     ]
 
 

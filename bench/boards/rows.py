@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.boards.gates import told
+from bench.entries.labels import attacker_label
 from bench.specs import canonical
 from bench.stats.estimate import Estimate, mean_over_seeds
 from bench.trust.control import control_gate
@@ -43,22 +44,14 @@ class Row:
     @property
     def attack(self) -> str:
         """The attack with what the attacker knows of the defense, as in rows and on boards."""
-        told = [*self._captions(), *self._shadows()]
-        return str(self.card["attack"]["label"]) + (f" ({', '.join(told)})" if told else "")
+        known = {name: self.card[name] for name in ("view", "replays", "pool", "shadow_defense")}
+        asked = self.card.get("precision", "fp32")
+        return attacker_label(str(self.card["attack"]["label"]), **known, precision=asked)
 
     @property
     def adaptive(self) -> bool:
         """Whether the attacker makes use of knowing the defense."""
         return bool(self.card["view"] == "defended" or self.card["shadow_defense"] == "same")
-
-    def _captions(self) -> list[str]:
-        view, replays, pool = (self.card[name] for name in ("view", "replays", "pool"))
-        if view == "original":
-            return []
-        return [f"{view} captions" + (f", {pool} of {replays}" if replays > 1 else "")]
-
-    def _shadows(self) -> list[str]:
-        return ["defended shadow"] if self.card["shadow_defense"] == "same" else []
 
     @property
     def epoch(self) -> int:
@@ -133,10 +126,15 @@ class Row:
         ]
         return sum(found) / len(found) if len(found) == len(self.results) else None
 
-    def mean_fid(self) -> float | None:
-        """FID proper over the seeds for which the Inception weights were given."""
-        found = [r["utility"]["fid"]["value"] for r in self.results.values() if r["utility"]["fid"]]
-        return sum(found) / len(found) if found else None
+    def inception(self, resizing: str, name: str) -> float | None:
+        """`fid` or `kid` proper, or a floor, over the seeds that have it.
+
+        `resizing` says how pictures came to Inception's size: `tf1` or `aa`.
+        """
+        told = [r["utility"]["fid"] for r in self.results.values()]
+        found = [one[resizing][name] for one in told if one]
+        values = [one["value"] if isinstance(one, Mapping) else one for one in found]
+        return sum(values) / len(values) if values else None
 
     def mean(self, name: str, of: str = "utility") -> float:
         """A figure without an interval, averaged over seeds."""

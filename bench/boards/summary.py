@@ -7,6 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.boards.gates import suspicions
+from bench.boards.pictures import (
+    inception_figures,
+    inception_notes,
+    sampling_figures,
+    sampling_notes,
+)
 from bench.boards.rows import Figure, Row, common_clip
 from bench.stats.roc import null_asr
 
@@ -71,6 +77,7 @@ def _figures(row: Row, clip: str | None) -> dict[str, Any]:
         "pool": row.card["pool"],
         "shadow": row.card["shadow"],
         "shadow_defense": row.card["shadow_defense"],
+        "query_precision": row.card.get("precision", "fp32"),
         "queries": row.asked("queries"),
         "reference_queries": row.asked("reference_queries"),
     }
@@ -94,8 +101,8 @@ def _figures(row: Row, clip: str | None) -> dict[str, Any]:
         "recall": row.share("recall"),
         "precision_real": row.share("precision_real"),
         "recall_real": row.share("recall_real"),
-        "fid": utility["fid"] and row.mean_fid(),
-        "fid_floor": utility["fid"] and utility["fid"]["floor"],
+        **inception_figures(row),
+        **sampling_figures(row),
         "board": row.card["recipe"]["board"],
         "control_holds": row.control is None or row.control.passed,
         "blind_captions_auc": row.gate_figure("blind captions", "auc"),
@@ -167,7 +174,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
         f"real: KID {floor['value']:.4f} [{floor['low']:.4f}, {floor['high']:.4f}], "
         f"FD64 {utility['fd_effnet64_floor']:.2f}.",
     ]
-    lines += alignment_notes(rows)
+    lines += [*sampling_notes(rows), *alignment_notes(rows)]
     if len(rows) > len({(row.defense, row.epoch) for row in rows}):
         lines += overlap_notes(rows)
         lines.append(
@@ -189,12 +196,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
         lines.append(
             f"Recipe '{first.card['recipe']['name']}' shows the path only: NOT for boards."
         )
-    if fid := utility["fid"]:
-        lines.append(
-            f"FID (Inception, n = {utility['n']}) of the first row {fid['value']:.2f}, "
-            f"real against real {fid['floor']:.2f}: at this n mostly bias."
-        )
-    lines += [*_canaries(rows), *_touched(rows), *_realised(rows)]
+    lines += [*inception_notes(rows), *_canaries(rows), *_touched(rows), *_realised(rows)]
     return lines + suspicions(rows)
 
 

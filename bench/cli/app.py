@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import compare, doctor, fetch, leaderboard, listing, run, submit, validate
+from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, run, submit, validate
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for command in (
     run.run,
     run.plan,
     run.resume,
+    audit.audit,
     leaderboard.leaderboard,
     compare.compare,
     doctor.doctor,

@@ -93,7 +93,8 @@ def _bases() -> list[dict[str, Any]]:
 
     return [
         {"name": EMBEDDED, "what": "embedded latent diffusion model, 32x32 pixels"},
-        {"name": "PATH", "what": "any Stable-Diffusion-shaped folder in the diffusers format"},
+        {"name": "PATH", "what": "any Stable-Diffusion-1.x/2.x-shaped folder, diffusers format"},
+        {"name": "ORGANISATION/NAME[@REVISION]", "what": "such a model by its name on the hub"},
     ]
 
 

@@ -37,7 +37,21 @@ Data = Annotated[
     ),
 ]
 BaseModel = Annotated[
-    str, typer.Option("--base", help="mini-sd, or the path of a Stable-Diffusion-shaped folder.")
+    str,
+    typer.Option(
+        "--base",
+        help="mini-sd, the path of a Stable-Diffusion-1.x/2.x-shaped folder, or "
+        "ORGANISATION/NAME\\[@REVISION] on the hub.",
+    ),
+]
+Variant = Annotated[
+    str | None, typer.Option(help="Which weights of the base are read, e.g. fp16. Default: plain.")
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", envvar="HF_HUB_OFFLINE", help="Take models from this machine only; no network."
+    ),
 ]
 RecipeName = Annotated[
     str, typer.Option("--recipe", help="Training recipe (`bench list recipes`).")
@@ -85,13 +99,35 @@ ShadowDefenseName = Annotated[
 ]
 Captioner = Annotated[
     str | None,
-    typer.Option(help="For --view pseudo: a BLIP by folder or hub id. Default: the base's CLIP."),
+    typer.Option(
+        help="For --view pseudo: a BLIP by folder or NAME@REVISION on the hub. Default: the base's "
+        "CLIP."
+    ),
 ]
 Canaries = Annotated[
     int,
     typer.Option(
         min=0,
         help="Mislabelled pairs added to the data, half of them trained on; boards have 64.",
+    ),
+]
+PrecisionName = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="What the U-Net computes in when attacks ask it: fp32, bf16 or fp16. Training and "
+        "samples are not touched.",
+    ),
+]
+SamplerName = Annotated[
+    str, typer.Option("--sampler", help="Of the pictures for utility: ddim or dpm++ (2M).")
+]
+Steps = Annotated[int, typer.Option(min=1, help="Steps of the sampler.")]
+Guidance = Annotated[float, typer.Option(min=1.0, help="Classifier-free guidance of the samples.")]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="Pictures for utility, one a reference caption. Default: 350, quick: 64."
     ),
 ]
 Seeds = Annotated[str, typer.Option(help="Run seeds, e.g. 0,1,2; each has a split of its own.")]
@@ -110,8 +146,11 @@ Plugins = Annotated[
     typer.Option("--plugins", help="Folder with your own attacks and defenses; repeatable."),
 ]
 Inception = Annotated[
-    Path | None,
-    typer.Option(envvar="BENCH_INCEPTION", help="Weights of Inception 2015, to measure FID too."),
+    str | None,
+    typer.Option(
+        envvar="BENCH_INCEPTION",
+        help="Weights of Inception 2015, to measure FID too: their path, or 'download'.",
+    ),
 ]
 Clip = Annotated[
     Path | None,

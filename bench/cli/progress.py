@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
-from bench.pipeline import label
+from bench.naming import label
 from bench.specs import Stage
 from bench.store import Store
 

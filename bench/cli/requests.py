@@ -18,15 +18,18 @@ OF_ALL = ("--store", "--workers", "--processes", "--track", "--format", "--reque
 """Options that belong to the whole run."""
 
 
-def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> list[Request]:
-    """The requests of the file; `#` begins a remark. UsageError names file and line."""
+def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict[str, Request]:
+    """The requests of the file by their place in it; `#` begins a remark.
+
+    UsageError names file and line.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--requests {path} cannot be read: {error}") from None
     single = typer.Typer(add_completion=False)
     single.command()(read)
-    command, found = typer.main.get_command(single), []
+    command, found = typer.main.get_command(single), {}
     for number, line in enumerate(lines, 1):
         try:
             words = shlex.split(line, comments=True)
@@ -36,7 +39,7 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> list
                 raise UsageError("--help is no request")
             if words:
                 context = command.make_context("line", words)
-                found += read(**context.params | {"store": store}).requests
+                [found[f"{path}:{number}"]] = read(**context.params | {"store": store}).requests
         except (ValueError, UsageError, typer.TyperException) as error:
             said = getattr(error, "format_message", lambda wrong=error: str(wrong))()
             raise UsageError(f"{path}:{number}: {said}") from None

@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from bench.cli import options as o
+from bench.cli.computing import compute, open_store, tell
 from bench.cli.requests import read_lines
 from bench.errors import BenchError, BudgetError, UsageError, unknown
 
 if TYPE_CHECKING:
     from bench.boards.tables import Format
     from bench.request import Request
-    from bench.specs import Stage
+    from bench.specs import Cell, Stage
     from bench.store import Store
 
 QUICK_SAMPLES = 64
-OF_ALL = ("store", "workers", "processes", "track", "form", "requests")
+OF_ALL = ("store", "workers", "processes", "track", "form", "offline", "requests")
 """Options of a whole run; the others are a request's own."""
 
 
@@ -36,6 +37,19 @@ class Asked(NamedTuple):
     form: Format
     means: dict[str, Any]
     """How stages are computed; in no key."""
+    places: Sequence[str] = ()
+    """Where each request stands in a file, if it comes from one."""
+
+    def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
+        """All cells asked for; an error says at which place of a file it was met."""
+        found = []
+        for number, request in enumerate(self.requests):
+            try:
+                found += request.cells(say)
+            except BenchError as error:
+                place = f"{self.places[number]}: " if self.places else ""
+                raise type(error)(f"{place}{error}") from None
+        return found
 
 
 def _read(
@@ -43,6 +57,7 @@ def _read(
     attack: o.Attacks = None,
     data: o.Data = "tiles",
     base: o.BaseModel = "mini-sd",
+    variant: o.Variant = None,
     recipe: o.RecipeName = "mini",
     preset: o.Preset = None,
     augment: o.Augmentation = "default",
@@ -53,12 +68,18 @@ def _read(
     shadow_defense: o.ShadowDefenseName = "none",
     captioner: o.Captioner = None,
     canaries: o.Canaries = 0,
+    precision: o.PrecisionName = "fp32",
+    sampler: o.SamplerName = "ddim",
+    steps: o.Steps = 25,
+    guidance: o.Guidance = 3.0,
+    samples: o.Samples = None,
     seeds: o.Seeds = "0",
     at: o.At = None,
     store: o.StoreDir = None,
     plugins: o.Plugins = None,
     inception: o.Inception = None,
     clip: o.Clip = None,
+    offline: o.Offline = False,
     workers: o.Workers = None,
     processes: o.Processes = 1,
     track: o.Track = None,
@@ -66,8 +87,7 @@ def _read(
     requests: o.Requests = None,
 ) -> Asked:
     from bench.executors.local import default_workers
-    from bench.request import Request
-    from bench.specs import Sampling
+    from bench.request import Request, sampling
 
     means = _means(processes, track)
     if requests is not None:
@@ -78,7 +98,14 @@ def _read(
                     f"--requests FILE says it all; leave out --{name.replace('_', '-')}"
                 )
         several = read_lines(requests, _read, store)
-        return Asked(several, _open(store), workers or default_workers(), o.form(form), means)
+        return Asked(
+            [replace(one, offline=offline or one.offline) for one in several.values()],
+            open_store(store),
+            workers or default_workers(),
+            o.form(form),
+            means,
+            list(several),
+        )
     if not defense or not attack:
         raise UsageError(
             "name at least one --defense and one --attack, e.g. "
@@ -93,6 +120,7 @@ def _read(
         attacks=attack,
         data=data,
         base=base,
+        variant=variant,
         recipe="quick" if preset else recipe,
         augment=augment,
         view=view,
@@ -104,12 +132,14 @@ def _read(
         canaries=canaries,
         seeds=o.numbers(seeds, "--seeds"),
         at=o.numbers(at, "--at") if at is not None else [],
-        sampling=Sampling(n=QUICK_SAMPLES) if preset else Sampling(),
+        precision=precision,
+        sampling=sampling(sampler, steps, guidance, samples or (QUICK_SAMPLES if preset else None)),
         plugins=plugins or [],
-        inception=str(inception) if inception else None,
+        inception=inception or None,
         clip=str(clip) if clip else None,
+        offline=offline,
     )
-    return Asked([request], _open(store), workers or default_workers(), o.form(form), means)
+    return Asked([request], open_store(store), workers or default_workers(), o.form(form), means)
 
 
 def _means(processes: int, track: list[str] | None) -> dict[str, Any]:
@@ -157,7 +187,7 @@ def plan(asked: Asked) -> None:
     from bench.estimates import Estimator
     from bench.pipeline import all_stages
 
-    stages = all_stages(cell for request in asked.requests for cell in request.cells())
+    stages = all_stages(asked.cells())
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
     total = estimator.total(stages, asked.workers)
@@ -178,16 +208,10 @@ def resume(
     from bench.executors.local import default_workers
     from bench.runs import find
 
-    place = _open(store)
+    place = open_store(store)
     requests = find(place, run_id).requests
     means = _means(processes, track)
     _execute(Asked(requests, place, workers or default_workers(), o.form(form), means))
-
-
-def _open(folder: Path | None) -> Store:
-    from bench.store import Store, default_root
-
-    return Store((folder or default_root()).expanduser().resolve())
 
 
 def _execute(asked: Asked) -> None:
@@ -195,15 +219,15 @@ def _execute(asked: Asked) -> None:
     from bench.pipeline import cell_stage
     from bench.runs import save
 
-    cells = [cell for request in asked.requests for cell in request.cells(say=_tell)]
+    cells = asked.cells(say=tell)
     # Two requests may ask for one row.
     ends = list({end.key: end for end in map(cell_stage, cells)}.values())
     noted = save(asked.store, asked.requests, ends)
-    errors = _compute(asked, ends)
+    errors = compute(asked.store, ends, asked.workers, asked.means)
     _print_rows(asked.store, ends, asked.form)
-    _tell(f"run {noted.id} in {asked.store.root}")
+    tell(f"run {noted.id} in {asked.store.root}")
     for what, error in errors:
-        _tell(f"error: {what}: {error}")
+        tell(f"error: {what}: {error}")
     if errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
         codes = {error.exit_code for _, error in errors}
@@ -211,40 +235,6 @@ def _execute(asked: Asked) -> None:
         sys.exit(
             BenchError.exit_code if some_row and BudgetError.exit_code not in codes else max(codes)
         )
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _compute(asked: Asked, ends: list[Stage]) -> list[tuple[str, BenchError]]:
-    """Computes what is missing; what failed in words, and why."""
-    from bench.cli.progress import Display
-    from bench.executors.local import run as run_stages
-    from bench.pipeline import label
-    from bench.plan import missing
-
-    store = asked.store
-    stages = missing(store, ends, _tell)
-    if not stages:
-        return []
-    _check_devices(stages)
-    with Display(store, stages) as display:
-        errors = run_stages(stages, store, asked.workers, display, asked.means)
-    return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
-
-
-def _check_devices(stages: list[Stage]) -> None:
-    """Whether what is to be trained can be trained here, before anything is computed."""
-    from bench.training.engine import check_precision
-    from bench.training.recipe import Recipe
-
-    recipes = [Recipe(**stage.params["recipe"]) for stage in stages if stage.kind == "train"]
-    halved = [recipe for recipe in recipes if recipe.precision == "fp16"]
-    if halved:
-        import torch
-
-        check_precision(halved[0], "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
@@ -263,7 +253,7 @@ def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
         *first, last = tables(rows)
         print(*[render(table, form) + "\n" for table in first], render(last, form, said), sep="\n")
     for line in [*(said if form == "csv" else ()), *_sharing(store, done)]:
-        _tell(line)
+        tell(line)
 
 
 def _sharing(store: Store, ends: list[Stage]) -> list[str]:

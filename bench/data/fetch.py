@@ -6,12 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.data import tables
+from bench.data import own
 from bench.data.arguments import parse
 from bench.data.cards import CARDS, Card
 from bench.data.source import DataSource, Facts
 from bench.data.sources import OPTIONS, open_source
-from bench.errors import OfflineError, ValidationError
+from bench.errors import OfflineError
+from bench.hub import snapshot, verify
 
 
 class Fetched(NamedTuple):
@@ -21,7 +22,7 @@ class Fetched(NamedTuple):
     flaws: list[str]
 
 
-def fetch_data(name: str) -> Fetched:
+def fetch_data(name: str, offline: bool = False) -> Fetched:
     """The data set of this name, fetched if the hub has it; every picture is read.
 
     Raises what `open_source` does, and OfflineError for the bare name of a card.
@@ -33,10 +34,10 @@ def fetch_data(name: str) -> Fetched:
         )
     asked = parse(name, OPTIONS)
     of_the_hub = asked.kind == "hub" and not Path(asked.place).expanduser().is_dir()
-    broken = tables.damaged(tables.snapshot(asked.place)) if of_the_hub else []
-    if broken:
-        raise ValidationError("; ".join(broken))
-    source = open_source(name, again=True)
+    if of_the_hub:
+        folder = snapshot(own.on_the_hub(asked), sorted, "data set", offline)
+        verify(folder, sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")))
+    source = open_source(name, again=True, offline=offline)
     lines = {"data": source.place, "label": source.label, "identity": source.identity}
     if source.facts is None:
         pairs = len(source.pairs())

@@ -11,11 +11,13 @@ of Zhai et al. 2024 for "no augmentation" does: it leaves out `--random_flip` an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.pairs import Pairs
 from bench.data.strong import Strong, draw_strong, rendered
 from bench.specs import Augment
 
@@ -58,6 +60,24 @@ def zoom(pixels: Pixels, side: int, share: float) -> Pixels:
 def centre(pixels: Pixels, side: int) -> Crop:
     """The middle square, not mirrored."""
     return Crop((pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2, flip=False)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """The squares of all pairs as one array (n, side, side, 3), of which a slice is made at a time.
+
+    Ten thousand pictures of 512 pixels would take 8 GB.
+    """
+
+    pairs: Pairs
+    side: int
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, where: slice) -> Pixels:
+        some = self.pairs.ids[where]
+        return np.stack([square(self.pairs.image(id_), self.side) for id_ in some])
 
 
 def square(image: Image, side: int) -> Pixels:

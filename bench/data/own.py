@@ -18,6 +18,7 @@ from bench.data.pairs import Pairs
 from bench.data.sizes import SplitSizes
 from bench.data.source import DataSource, Facts
 from bench.errors import UsageError, ValidationError
+from bench.hub import HubName, hub_name, snapshot
 from bench.specs import canonical
 
 COMMON = ("captions", "n", "card")
@@ -48,13 +49,15 @@ class Listed(NamedTuple):
     commit: str | None = None
 
 
-def open_own(asked: Argument, spec: str, again: bool, say: Callable[[str], None]) -> DataSource:
+def open_own(
+    asked: Argument, spec: str, again: bool, offline: bool, say: Callable[[str], None]
+) -> DataSource:
     """The data set, every drawn picture of it checked; `again` reads all of them in any case."""
     if not asked.place:
         raise UsageError(f"data set '{asked.kind}' needs {PLACES[asked.kind]}")
     every = asked.choice("captions", SEVERAL, "first") == "all"
     n = asked.number("n")
-    listed = _listed(asked)
+    listed = _listed(asked, offline)
     card, notes = followed_card(asked, listed.part, n or len(listed.listing.rows))
     listing = _drawn(listed.listing, n, card)
     listing = listing.every_caption() if every else listing.first_captions()
@@ -117,7 +120,7 @@ def _full(path: str) -> str:
     return str(Path(path).expanduser().resolve()) if path else ""
 
 
-def _listed(asked: Argument) -> Listed:
+def _listed(asked: Argument, offline: bool) -> Listed:
     full = absolute(asked)
     place, given = Path(full.place), asked.options
     if asked.kind == "folder":
@@ -133,11 +136,20 @@ def _listed(asked: Argument) -> Listed:
             raise UsageError(f"{place} does not exist; check the path after '{asked.kind}:'")
         listing = tables.listing(place, str(place), **options)
         return Listed(listing, place.stem, str(full), part)
-    name = asked.place.partition("@")[0]
-    held = tables.snapshot(asked.place)
-    listing = tables.listing(held.folder, f"hub:{name}", **options, commit=held.commit)
-    pinned = str(asked._replace(place=f"{name}@{held.commit}"))
-    return Listed(listing, name.rpartition("/")[2], pinned, part, held.commit)
+    name = on_the_hub(asked)
+    found = snapshot(name, sorted, "data set", offline)
+    commit = found.name
+    listing = tables.listing(found, f"hub:{name.id}", **options, commit=commit)
+    pinned = str(asked._replace(place=f"{name.id}@{commit}"))
+    return Listed(listing, name.id.rpartition("/")[2], pinned, part, commit)
+
+
+def on_the_hub(asked: Argument) -> HubName:
+    """The data set that is asked for by name; UsageError where it cannot be one."""
+    name = hub_name(asked.place, "dataset")
+    if name is None:
+        raise UsageError(f"hub:{asked.place} is no folder and no name; one looks like owner/name")
+    return name
 
 
 def followed_card(asked: Argument, part: str, pictures: int) -> tuple[Card | None, list[str]]:

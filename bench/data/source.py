@@ -51,6 +51,11 @@ class DataSource:
     """None for what is embedded."""
     load: Callable[[], Pairs] = field(kw_only=True, compare=False, repr=False)
 
+    @property
+    def card(self) -> str | None:
+        """Name of the card it follows."""
+        return self.facts.card if self.facts else None
+
     def pairs(self) -> Pairs:
         """All pairs in their fixed order."""
         return self.load()

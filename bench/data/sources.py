@@ -48,11 +48,14 @@ def absolute(spec: str) -> str:
 
 
 def open_source(
-    spec: str, again: bool = False, say: Callable[[str], None] = lambda line: None
+    spec: str,
+    again: bool = False,
+    offline: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> DataSource:
     """The data set of this name, checked in full; what has not changed since is not read again.
 
-    `again` reads it in any case; `say` is told where that takes a while.
+    `again` reads it in any case; `offline` fetches nothing; `say` is told where that takes a while.
 
     Raises:
         UsageError: the name, the place or an option is wrong.
@@ -63,7 +66,7 @@ def open_source(
     if asked.kind in own.OPTIONS:
         if spec in CARDS:
             raise UsageError(f"'coco' needs {own.PLACES['coco']} (`bench show coco`)")
-        return own.open_own(asked, spec, again, say)
+        return own.open_own(asked, spec, again, offline, say)
     if asked.kind == "tiles":
         return _tiles(spec, asked)
     if asked.kind == "scenes":

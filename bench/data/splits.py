@@ -72,8 +72,13 @@ class Split:
     @property
     def digest(self) -> str:
         """sha256 over the ordered id lists."""
-        lines = [f"{part}\x1f{chr(31).join(ids)}\n" for part, ids in asdict(self).items()]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return digest(asdict(self))
+
+
+def digest(parts: Mapping[str, Sequence[str]]) -> str:
+    """sha256 over ordered id lists by part."""
+    lines = [f"{part}\x1f{chr(31).join(ids)}\n" for part, ids in parts.items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def make_split(

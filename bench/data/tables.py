@@ -7,59 +7,18 @@ its identity. No code that comes with a data set is run.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.data.checked import below, stamp
 from bench.data.folder import content
 from bench.data.listing import Listing, Row, captions_of, names_of_files
 from bench.data.pictures import RowError
-from bench.errors import BenchError, OfflineError, UsageError, ValidationError, unknown
-from bench.store import file_digest
+from bench.errors import BenchError, UsageError, ValidationError, unknown
 
 IMAGES = ("image", "img", "picture", "jpg", "jpeg", "png")
 TEXTS = ("text", "caption", "captions", "txt", "prompt")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class Snapshot(NamedTuple):
-    """A data set of the hub as it lies in the cache."""
-
-    folder: Path
-    commit: str
-
-
-def snapshot(name: str) -> Snapshot:
-    """Fetches `NAME[@REV]` from the hub, or finds it in the cache; OfflineError where neither."""
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError
-    except ImportError:
-        raise _extra() from None
-    repository, _, revision = name.partition("@")
-    try:
-        folder = Path(snapshot_download(repository, repo_type="dataset", revision=revision or None))
-    except HFValidationError as error:
-        raise UsageError(f"hub:{name}: {_first(error)}; a name looks like owner/name") from None
-    except Exception as error:  # noqa: BLE001 - whatever the network, the hub or the disk raises
-        raise OfflineError(
-            f"data set hub:{name} is not in the cache and cannot be fetched ({_first(error)}); "
-            f"fetch it where there is a network (`bench fetch --for hub:{name}`) and copy the "
-            "cache (HF_HOME), or give a folder"
-        ) from None
-    return Snapshot(folder, folder.name)
-
-
-def damaged(held: Snapshot) -> list[str]:
-    """Files whose bytes are not those that the hub has; it names large ones by their sha256."""
-    blobs = [(path, path.resolve()) for path in sorted(held.folder.rglob("*")) if path.is_file()]
-    return [
-        f"{path.relative_to(held.folder)} is damaged: delete {blob} and fetch it again"
-        for path, blob in blobs
-        if SHA256.fullmatch(blob.name) and file_digest(blob) != blob.name
-    ]
 
 
 def listing(

@@ -85,6 +85,11 @@ def _measured(store: Store, run: Run, key: str) -> Measured:
     if record is None:
         raise ValidationError(f"a row of run {run.id} is corrupt; bench resume {run.id} remakes it")
     inputs, card = record["spec"]["inputs"], record["spec"]["params"]["cell"]
+    if "precision" in card:
+        raise ValidationError(
+            f"a row of run {run.id} was asked in {card['precision']}; entries hold what was asked "
+            "in fp32: run it again without --precision"
+        )
     scores, threshold = _scores(store, run, inputs["scores"])
     control = _scores(store, run, inputs["control"])[0] if "control" in inputs else None
     kind, of = ("train", "model") if "model" in inputs else ("utility", "utility")

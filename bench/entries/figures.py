@@ -41,11 +41,21 @@ class Measure(Strict):
     level: Share
 
 
-class Fid(Strict):
-    """FID proper, and that of real pictures."""
+class Inception(Strict):
+    """FID and KID proper, and those of real pictures."""
 
-    value: float
-    floor: float
+    fid: float
+    fid_floor: float
+    kid: Measure
+    kid_floor: Measure
+
+
+class Fid(Strict):
+    """On Inception features, by how pictures were resized; `rank_deficient`: n <= 2,048."""
+
+    tf1: Inception
+    aa: Inception
+    rank_deficient: bool
 
 
 class Clip(Strict):

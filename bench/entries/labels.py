@@ -12,15 +12,17 @@ def attacker_label(
     view: str,
     replays: int,
     pool: str,
-    shadow: str,
     shadow_defense: str,
-    captioner_identity: str | None,
+    shadow: str = "disjoint",
+    captioner_identity: str | None = None,
+    precision: str = "fp32",
 ) -> str:
-    """As `bench.boards.rows` writes it, with what else sets two attackers apart."""
+    """As rows and boards write it; entries say what else sets two attackers apart, too."""
     told = []
     if view != "original":
         captioner = f" of {captioner_identity[:8]}" if captioner_identity else ""
         told += [f"{view} captions{captioner}" + (f", {pool} of {replays}" if replays > 1 else "")]
     told += ["defended shadow"] if shadow_defense == "same" else []
     told += [f"{shadow} shadow"] if shadow != "disjoint" else []
+    told += [f"asked in {precision}"] if precision != "fp32" else []
     return attack + (f" ({', '.join(told)})" if told else "")

@@ -63,7 +63,7 @@ def run(
     running: dict[Future[list[float | BenchError]], list[Stage]] = {}
     with _pool(workers) as pool:
         while todo or running:
-            for together in _startable(todo, errors, running):
+            for together in _free_first(store, _startable(todo, errors, running)):
                 if len(running) == workers:
                     break
                 orders = [describe(todo.pop(stage.key), means) for stage in together]
@@ -109,6 +109,17 @@ def _startable(
     awaited = {stage.shared_by for stage in todo.values() if stage.key not in ready}
     free = [group for group in groups if group[0].shared_by not in awaited]
     return free or ([] if running else groups)
+
+
+def _free_first(store: Store, groups: Sequence[list[Stage]]) -> Iterator[list[Stage]]:
+    """Those first that no other process computes, so that several runs share one store's work."""
+    others = []
+    for group in groups:
+        if store.busy(group[0].key):
+            others.append(group)
+        else:
+            yield group
+    yield from others
 
 
 def _together(ready: Sequence[Stage]) -> list[list[Stage]]:

@@ -1,18 +1,25 @@
-"""Loads the base: any Stable-Diffusion-shaped folder, the embedded `mini-sd` among them."""
+"""The base: any Stable-Diffusion-1.x/2.x-shaped folder or name on the hub, `mini-sd` among them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.digests import known_digest
 from bench.errors import OfflineError, UsageError
+from bench.hub import hub_name, snapshot
+from bench.models.checks import INDEX, check_base
+from bench.models.files import listed, part_variant, read_files
 from bench.models.memory import keep_freed
+from bench.models.pretrained import has_words
 
 EMBEDDED = "mini-sd"
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+SLICED_ABOVE = 128
+"""Side in pixels above which the autoencoder takes one picture at a time."""
 
 
 def embedded_folder() -> Path:
@@ -20,50 +27,49 @@ def embedded_folder() -> Path:
     return Path(__file__).resolve().parent.parent / "zoo" / EMBEDDED
 
 
-def base_folder(name: str) -> Path:
-    """Folder of a base by name or path, checked for the parts of a Stable Diffusion pipeline."""
-    folder = embedded_folder() if name == EMBEDDED else Path(name).expanduser()
+def base_folder(name: str, variant: str | None = None, offline: bool = False) -> Path:
+    """Folder of a base by name, path or name on the hub, checked from its configurations alone.
+
+    Raises:
+        OfflineError: it is not here and may not or cannot be fetched.
+        UsageError: it is no base that this suite can do with.
+    """
+    found = hub_name(name)
+    if name == EMBEDDED:
+        folder = embedded_folder()
+    elif found is not None:
+        folder = snapshot(found, partial(_wanted, variant, name), "base", offline)
+    else:
+        folder = Path(name).expanduser()
     if not folder.is_dir():
         raise OfflineError(
-            f"no base model folder at {folder}; give --base {EMBEDDED} or the path of a "
-            "Stable-Diffusion-shaped folder (diffusers format)"
+            f"no base model folder at {folder}; give --base {EMBEDDED}, the path of a "
+            "Stable-Diffusion-shaped folder (diffusers format), or ORGANISATION/NAME on the hub"
         )
-    missing = [part for part in PARTS if not (folder / part).is_dir()]
-    if missing:
-        raise UsageError(
-            f"base {folder} lacks {', '.join(missing)}; not a diffusers pipeline folder"
-        )
+    check_base(folder, name, variant)
     return folder.resolve()
 
 
-def base_identity(folder: Path) -> str:
+def base_label(name: str, folder: Path, variant: str | None = None) -> str:
+    """What rows call a base: its folder, or its name on the hub with the commit's first digits."""
+    found = hub_name(name)
+    label = folder.name if found is None else f"{found.id}@{folder.name[:8]}"
+    return f"{label} ({variant})" if variant else label
+
+
+def base_identity(folder: Path, variant: str | None = None) -> str:
     """sha256 over names and bytes of everything in the parts that a run reads."""
     total = hashlib.sha256()
-    for part in PARTS:
-        for path in sorted(p for p in (folder / part).rglob("*") if p.is_file()):
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}:{digest}\n".encode())
+    for name in read_files(listed(folder), variant, str(folder)):
+        total.update(f"{name}:{known_digest(folder / name)}\n".encode())
     return total.hexdigest()
 
 
-def resolution(folder: Path) -> int:
-    """Side of the pictures in pixels, from the configurations alone."""
-    latents = _config(folder, "unet", "sample_size", int)
-    levels = _config(folder, "vae", "block_out_channels", list)
-    return int(latents * 2 ** (len(levels) - 1))
-
-
-def _config(folder: Path, part: str, name: str, kind: type) -> Any:
-    """One value of a part's configuration; UsageError if it is not there or of another type."""
-    try:
-        value = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))[name]
-        if not isinstance(value, kind):
-            raise TypeError(f"{name} is {value!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = f"no {name}" if isinstance(error, KeyError) else error
-        raise UsageError(f"base {folder}: {part}/config.json cannot be read: {said}") from None
-    return value
+def _wanted(variant: str | None, base: str, names: Iterable[str]) -> list[str]:
+    """Of a repository's files those that a base is made of."""
+    names = list(names)
+    index = [name for name in names if name == INDEX]
+    return index + read_files(names, variant, base)
 
 
 @dataclass
@@ -77,6 +83,8 @@ class Base:
     scheduler: Any
     folder: Path
     device: Any
+    variant: str | None = None
+    """Which of the folder's weights were read; None: the plain ones."""
 
     @property
     def resolution(self) -> int:
@@ -101,42 +109,103 @@ class Base:
         """One of them in double precision: 1 - abar_0 is 1e-3, of which float32 loses 1e-4."""
         return float((1 - self.scheduler.betas.double()).cumprod(0)[timestep])
 
+    def anew(self, weights: Path | None = None) -> Base:
+        """The same base as it was saved, or with other weights in its U-Net."""
+        return load_base(self.folder, weights, self.variant)
 
-def load_base(folder: Path, weights: Path | None = None) -> Base:
-    """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net."""
-    import diffusers
+
+def load_base(folder: Path, weights: Path | None = None, variant: str | None = None) -> Base:
+    """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net.
+
+    diffusers and transformers would fill in at random what a file lacks, and pass over what it has
+    too much; here both are errors.
+    """
     import torch
-    import transformers
-    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    from transformers import CLIPTextModel, CLIPTokenizer
 
     keep_freed()
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
-    single = {"torch_dtype": torch.float32}
     # Ten bits of mantissa, the default of convolutions on a GPU, would drown CLiD's differences.
     torch.backends.cudnn.allow_tf32 = False
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **single)
-        vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", **single)
-        text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=torch.float32)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UsageError(f"base {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+        unet, vae, text, tokenizer, scheduler = _read_parts(folder, variant)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"base {folder} cannot be loaded: {said}") from error
     if weights is not None:
-        try:
-            unet.load_state_dict(load_file(weights))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise UsageError(f"weights {weights} do not fit the base's U-Net: {said}") from error
+        _put(weights, unet)
     for model in (unet, vae, text):
         model.to(device).eval().requires_grad_(False)
-    return Base(unet, vae, text, tokenizer, scheduler, folder, device)
+    base = Base(unet, vae, text, tokenizer, scheduler, folder, device, variant)
+    # At 512 pixels a picture takes half a gigabyte and fills a device: 64 at once would need 34 GB
+    # and be no faster. By size alone, so that bits depend on nothing else.
+    if base.resolution > SLICED_ABOVE:
+        vae.enable_slicing()
+    return base
+
+
+def _read_parts(folder: Path, variant: str | None) -> tuple[Any, ...]:
+    """The five parts; ValueError if they do not fit together."""
+    import diffusers
+    import torch
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    unet = _loaded(diffusers.UNet2DConditionModel, folder, "unet", variant)
+    vae = _loaded(diffusers.AutoencoderKL, folder, "vae", variant)
+    # Otherwise transformers says in a log alone which weights do not fit.
+    told = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
+    text = _loaded(transformers.CLIPTextModel, folder, "text_encoder", variant, **told)
+    place = {"subfolder": "tokenizer", "local_files_only": True}
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, **place)
+    if not has_words(tokenizer) or len(tokenizer) > text.config.vocab_size:
+        known = text.config.vocab_size
+        raise ValueError(f"tokenizer of {len(tokenizer)} words and text_encoder of {known}")
+    # Samplers made of this must not clip latents as if they were pixels, and begin at step 1;
+    # some folders do not say so, and diffusers' pipeline would correct it with a warning.
+    corrected = {"clip_sample": False, "steps_offset": 1}
+    scheduler = diffusers.DDPMScheduler.from_pretrained(
+        folder, subfolder="scheduler", local_files_only=True, **corrected
+    )
+    return unet, vae, text, tokenizer, scheduler
+
+
+def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: Any) -> Any:
+    """A part with all its weights and no others; ValueError if they do not fit."""
+    import torch
+
+    names = [path.name for path in (folder / part).iterdir()]
+    model, info = kind.from_pretrained(
+        folder,
+        subfolder=part,
+        variant=part_variant(names, part, variant, str(folder)),
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+        **(single or {"torch_dtype": torch.float32}),
+    )
+    if others := info["mismatched_keys"]:
+        raise ValueError(f"{part} has weights of other shapes, {min(others)} among them")
+    # Saved by the transformers of SD 1.x: the numbers 0 to 76, which are no weights.
+    surplus = {name for name in info["unexpected_keys"] if not name.endswith(".position_ids")}
+    for what, keys in (("lacks", info["missing_keys"]), ("has too much:", surplus)):
+        if keys:
+            raise ValueError(f"{part} {what} {len(keys)} weights, {min(keys)} among them")
+    return model
+
+
+def _put(weights: Path, unet: Any) -> None:
+    """Gives the U-Net the weights of a file; UsageError if they are not its own."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        unet.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"weights {weights} do not fit the base's U-Net: {said}") from error
 
 
 def encode_text(base: Base, captions: list[str]) -> Any:

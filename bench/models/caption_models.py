@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ROLE = "captioner"
-BEAMS, SHORTEST, LONGEST = 3, 5, 20
-"""Beams, and fewest and most new tokens: those of configs/caption_coco.yaml of BLIP's authors."""
+DECODING = {"num_beams": 3, "min_new_tokens": 5, "max_new_tokens": 20, "do_sample": False}
+"""How a BLIP writes: as in configs/caption_coco.yaml of its authors. Part of its identity."""
 
 
 def retriever(folder: Path, pool: Pairs) -> Callable[[Image], str]:
@@ -56,24 +56,23 @@ def retriever(folder: Path, pool: Pairs) -> Callable[[Image], str]:
     return say
 
 
-def blip(captioner: Path | str) -> Callable[[Image], str]:
+def blip(folder: Path) -> Callable[[Image], str]:
     """The picture alone, no prompt; beam search with nothing drawn at random."""
     import torch
     from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 
-    name = str(captioner)
+    name = str(folder)
     model = load(BlipForConditionalGeneration, name, {"blip"}, ROLE)
     # Pillow's resizing also where torchvision is installed: same pictures, same captions.
     processor = part(BlipImageProcessorPil, name, ROLE)
     tokenizer = part(AutoTokenizer, name, ROLE)
     if not has_words(tokenizer):
         raise UsageError(f"'{name}' is no captioner: it lacks the words of its tokenizer")
-    limits = {"num_beams": BEAMS, "min_new_tokens": SHORTEST, "max_new_tokens": LONGEST}
 
     def say(image: Image) -> str:
         pixels = processor(images=image.convert("RGB"), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
-            out = model.generate(pixel_values=pixels.to(model.device), do_sample=False, **limits)
+            out = model.generate(pixel_values=pixels.to(model.device), **DECODING)
         return " ".join(tokenizer.decode(out[0, 1:], skip_special_tokens=True).split())
 
     return say

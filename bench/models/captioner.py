@@ -10,15 +10,18 @@ caption depends on its neighbours.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
+from bench.hub import hub_name, snapshot
 from bench.models.base import embedded_folder
-from bench.models.caption_models import blip, retriever
-from bench.models.pretrained import named_digests
+from bench.models.caption_models import DECODING, ROLE, blip, retriever
+from bench.models.pretrained import READ, named_digests
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,16 +43,16 @@ def describe(
 ) -> list[str]:
     """One caption a picture, each a function of that picture, the captioner and the pool.
 
-    `captioner` is `mini-clip`, `clip:FOLDER`, the folder of a BLIP, or NAME@REVISION of one on the
-    hub. The first two answer with captions of `pool` (the auxiliary pairs) and nothing else; a
-    BLIP does not look at it. Ties go to the earlier pair.
+    `captioner` is `mini-clip`, `clip:FOLDER` or the folder of a BLIP. The first two answer with
+    captions of `pool` (the auxiliary pairs) and nothing else; a BLIP does not look at it. Ties go
+    to the earlier pair.
 
     Raises:
-        OfflineError: the files are not here and could not be fetched.
+        OfflineError: the files are not here.
         UsageError: they are, but are no such captioner; or there is nothing to retrieve from.
     """
     folder = _tower(captioner)
-    say = blip(_folder(captioner) or captioner) if folder is None else retriever(folder, pool)
+    say = blip(_folder(captioner)) if folder is None else retriever(folder, pool)
     captions = []
     for number, image in enumerate(images, start=1):
         captions.append(say(image))
@@ -57,18 +60,41 @@ def describe(
     return captions
 
 
+def captioner_folder(captioner: str, offline: bool = False) -> str:
+    """The same captioner on this machine: NAME@REVISION on the hub becomes the folder of a BLIP.
+
+    Raises:
+        OfflineError: it is not here and may not or cannot be fetched.
+        UsageError: the name says no revision, the repository holds no safetensors, or the folder
+            no BLIP.
+    """
+    if _tower(captioner) is not None:
+        return captioner
+    name = hub_name(captioner)
+    if name is not None and name.revision is None:
+        raise UsageError(
+            f"no captioner folder '{captioner}'; if it is a hub model, pin it: {captioner}@REVISION"
+        )
+    choose = partial(_read_files, captioner)
+    folder = snapshot(name, choose, ROLE, offline) if name else _folder(captioner)
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"'{captioner}' is no {ROLE}: no config.json with a model_type") from None
+    if kind != "blip":
+        raise UsageError(f"'{captioner}' is no {ROLE}: a model of type {kind}, not blip")
+    return str(folder)
+
+
 def captioner_identity(captioner: str) -> str:
-    """sha256 of what decides a caption: the files of a folder, or a hub name with its revision.
+    """sha256 of what decides a caption: the files of a folder, and how a BLIP is made to write.
 
     Neither the folder's place nor the captioner's spelling counts. The pool does not belong to it.
     """
     tower = _tower(captioner)
-    folder = _folder(captioner) if tower is None else tower
-    total = hashlib.sha256(f"{'blip' if tower is None else 'retrieval'} {VERSION}\n".encode())
-    if folder is None:
-        total.update(f"hub {captioner}\n".encode())
-        return total.hexdigest()
-    for line in named_digests(folder):
+    how = f"blip {VERSION} {DECODING}" if tower is None else f"retrieval {VERSION}"
+    total = hashlib.sha256(f"{how}\n".encode())
+    for line in named_digests(_folder(captioner) if tower is None else tower):
         total.update(line.encode())
     return total.hexdigest()
 
@@ -87,17 +113,20 @@ def _tower(captioner: str) -> Path | None:
     return folder
 
 
-def _folder(captioner: str) -> Path | None:
-    """Folder of a BLIP; None for a name on the hub, which must say its revision."""
+def _folder(captioner: str) -> Path:
+    """Folder of a BLIP."""
     folder = Path(captioner).expanduser()
-    if captioner and folder.is_dir():
-        return folder
-    if not captioner or folder.is_absolute() or captioner.startswith((".", "~")):
+    if not captioner or not folder.is_dir():
         raise OfflineError(
-            f"no captioner folder at '{captioner}'; give {EMBEDDED}, or the folder of a BLIP"
+            f"no captioner folder at '{captioner}'; give {EMBEDDED}, the folder of a BLIP, or "
+            "ORGANISATION/NAME@REVISION of one on the hub"
         )
-    if not captioner.partition("@")[2]:
-        raise UsageError(
-            f"no captioner folder '{captioner}'; if it is a hub model, pin it: {captioner}@REVISION"
-        )
-    return None
+    return folder
+
+
+def _read_files(captioner: str, names: Iterable[str]) -> list[str]:
+    """Of a repository's files those that a BLIP is loaded from."""
+    found = [name for name in names if "/" not in name and Path(name).suffix in READ]
+    if not any(name.endswith(".safetensors") for name in found):
+        raise UsageError(f"captioner {captioner} has no safetensors; save it again as such")
+    return found

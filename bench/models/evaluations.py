@@ -23,6 +23,7 @@ from bench.models.base import Base, encode_text
 from bench.models.beginning import begun_once
 from bench.models.diffusion import add_noise, as_noise
 from bench.rng import generator
+from bench.specs import Precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from bench.api import FloatArray
 
 ROWS = 64
-"""U-Net rows a forward; fixed, since float32 sums may round differently by batch."""
+"""U-Net rows a forward; fixed, since float32 sums may round differently by batch. Halved where the
+device's memory is too small: a power of two, so that shards begin where batches do."""
 KEPT_BYTES = 2 << 30
 """Predictions are kept for the next attack up to this size in all; losses always."""
 TEXT_BYTES = 256 << 20
@@ -58,7 +60,8 @@ class Evaluations:
     """Latents, text, noise and U-Net evaluations of one model for one run seed.
 
     Latents are posterior means (the published attacks sample the posterior: noise without
-    signal). Everything in float32: CLiD's differences are 1e-3 of a loss of 1e-1.
+    signal). Everything in float32: CLiD's differences are 1e-3 of a loss of 1e-1. Under another
+    `precision` the U-Net alone runs in it, by autocast; noise, latents and errors stay as they are.
     """
 
     def __init__(
@@ -67,10 +70,12 @@ class Evaluations:
         seed: int,
         rows: int = ROWS,
         progress: Callable[[int], None] = lambda rows: None,
+        precision: Precision = "fp32",
     ) -> None:
         self.base = base
         self.seed = seed
         self.rows = rows
+        self.precision = precision
         self.made = 0
         """U-Net rows really evaluated."""
         self.progress = progress
@@ -273,8 +278,10 @@ class Evaluations:
         import torch
 
         times = torch.full((len(noisy),), timestep, device=noisy.device)
-        with torch.inference_mode():
-            output = self.base.unet(noisy, times, encoder_hidden_states=text).sample
+        lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        cast = torch.autocast(noisy.device.type, lower, enabled=lower is not None)
+        with torch.inference_mode(), cast:
+            output = self.base.unet(noisy, times, encoder_hidden_states=text).sample.float()
         self.made += len(noisy)
         self.progress(self.made)
         alpha_bar = self.base.alphas_cumprod[times]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.digests import known_digest
 from bench.errors import OfflineError, UsageError
-from bench.store import file_digest
 
 READ = {".json", ".txt", ".safetensors", ".model"}
 """Endings of the files that can change what a model answers; a README is none of them."""
@@ -19,7 +19,7 @@ READ = {".json", ".txt", ".safetensors", ".model"}
 def named_digests(folder: Path) -> Iterator[str]:
     """`name:sha256` of every file of the folder that is read, sorted."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in READ and p.is_file()):
-        yield f"{path.name}:{file_digest(path)}\n"
+        yield f"{path.name}:{known_digest(path)}\n"
 
 
 def load(kind: Any, name: str, types: set[str], role: str) -> Any:
@@ -52,10 +52,9 @@ def part(kind: Any, name: str, role: str, **options: Any) -> Any:
     """Model, configuration, processor or tokenizer; never runs code that comes with a model."""
     from safetensors import SafetensorError
 
-    place, revision = (name, "") if Path(name).is_dir() else name.split("@", 1)
-    given = {"revision": revision or None, "trust_remote_code": False} | options
+    given = {"trust_remote_code": False, "local_files_only": True} | options
     try:
-        return kind.from_pretrained(place, **given)
+        return kind.from_pretrained(name, **given)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         lines = (str(error).strip() or type(error).__name__).splitlines()
         raise OfflineError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.geometry import square
+from bench.data.geometry import Squares, square
 from bench.stages.job import Job
 from bench.trust.blind import blind_gates
 from bench.trust.clues import caption_clues, picture_clues, picture_statistics
@@ -17,13 +17,10 @@ def run(job: Job) -> dict[str, Any]:
     """`gates`: verdicts on captions and pictures; `blind.npz`: their cross-fitted scores."""
     pairs = job.part("members", "holdouts")
     members = job.result_of("split")["members"]
-    squares = np.stack([square(pair.image, job.params["resolution"]) for pair in pairs])
-    features = None
+    side, features = job.params["resolution"], None
     if job.params["network"]:
-        features = effnet(squares, lambda done, of: job.progress(done, of, "pictures"))
-    statistics = [
-        picture_statistics(pair.image, middle) for pair, middle in zip(pairs, squares, strict=True)
-    ]
+        features = effnet(Squares(pairs, side), lambda done, of: job.progress(done, of, "pictures"))
+    statistics = [picture_statistics(pair.image, square(pair.image, side)) for pair in pairs]
     clues = {
         "captions": caption_clues(pairs.originals),
         "pictures": picture_clues(statistics, features),

@@ -10,17 +10,29 @@ from numpy.typing import NDArray
 from bench.api import Attack, FloatArray, Pairs, ReferenceAttack
 from bench.models.target import ModelTarget
 from bench.stages.job import Job
-from bench.stages.views import evaluations, viewed_pairs
+from bench.stages.shards import joined, save
+from bench.stages.views import evaluations, note_rows, viewed_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
     """`features.npz`: ids (n,) and features (replays, n, F); labels are not known here.
 
-    Counts the queries.
+    Counts the queries. Of a large set this joins what was found of its shards.
     """
+    made = joined(job) or _asked(job)
+    # A shard of the shadow reads all references, which were not asked for it alone.
+    roles = [] if "shard" in job.params else [r for r in job.inputs if r.startswith("reference")]
+    own = {"reference_queries": sum(job.result_of(role)["queries"] for role in roles)}
+    return made | (own if roles else {})
+
+
+def _asked(job: Job) -> dict[str, Any]:
+    """The attack meets the model; ValueError for features or queries that it did not declare."""
     attack: Attack = job.attack()
     replays = viewed_pairs(job)
     ids, asked_for = replays[0].ids, len(replays) * len(replays[0])
+    if not ids:  # a split that holds fewer pairs than its data set let expect
+        return save(job, "features", ids, np.empty((len(replays), 0, 0)))
     target = counted_target(job, attack.queries and attack.queries * asked_for)
     before = target.shared.made
     found = []
@@ -29,11 +41,9 @@ def run(job: Job) -> dict[str, Any]:
         _check(attack, features, pairs)
         found.append(features)
     _check_queries(attack, target, len(ids), len(replays))
-    np.savez(job.out / "features.npz", ids=np.array(ids), features=np.stack(found))
     job.provenance["evaluations"] = target.shared.made - before
-    result = {"pairs": len(ids), "queries": target.queries}
-    asked = [job.result_of(r)["queries"] for r in job.inputs if r.startswith("reference")]
-    return result | ({"reference_queries": sum(asked)} if asked else {})
+    note_rows(job, target.shared)
+    return save(job, "features", ids, np.stack(found), target.queries)
 
 
 def counted_target(job: Job, expected: int | None) -> ModelTarget:
@@ -55,10 +65,13 @@ def _features(
 def _observed(job: Job, pairs: Pairs, replay: int) -> NDArray[Any]:
     """What the reference said of these pairs, or the two halves' references of their halves."""
     rows: dict[str, NDArray[Any]] = {}
+    wanted = set(pairs.ids)
     for role in job.inputs:
         if role.startswith("reference"):
             with np.load(job.inputs[role] / "observed.npz", allow_pickle=False) as stored:
-                rows |= zip(stored["ids"].tolist(), stored["observed"][replay], strict=True)
+                said = zip(stored["ids"].tolist(), stored["observed"][replay], strict=True)
+                # Copies: a view would keep all that the file holds, most of it of other shards.
+                rows |= {id_: row.copy() for id_, row in said if id_ in wanted}
     return np.stack([rows[id_] for id_ in pairs.ids])
 
 

@@ -15,6 +15,8 @@ from bench.plugins import instantiate
 from bench.specs import Component
 
 if TYPE_CHECKING:
+    from bench.data.given import Given
+    from bench.data.source import DataSource
     from bench.models.base import Base
 
 
@@ -46,14 +48,22 @@ class Job:
     def pairs(self) -> Pairs:
         """The whole data set, canaries included; ValidationError if it is not what was split."""
         from bench.data.canaries import with_canaries
-        from bench.data.sources import open_source
 
         text = (self.inputs["split"] / "record.json").read_text(encoding="utf-8")
         split = json.loads(text)
-        source = open_source(self.hints["data"])
-        if source.identity != split["spec"]["params"]["data"]:
-            raise ValidationError(f"{source.name} changed while the run was going on; run again")
+        source = self.source(split["spec"]["params"]["data"])
         return with_canaries(source.pairs(), split["result"].get("canaries", {}))
+
+    def source(self, identity: str) -> DataSource | Given:
+        """The data, from one place or of an audit by part; ValidationError if it has changed."""
+        from bench.data.given import open_given
+        from bench.data.sources import open_source
+
+        data = self.hints["data"]
+        source = open_source(data) if isinstance(data, str) else open_given(data)
+        if source.identity != identity:
+            raise ValidationError(f"{source.name} changed while the run was going on; run again")
+        return source
 
     def part(self, *names: str) -> Pairs:
         """Pairs of these parts of the split, in the order of their ids, so that none stands out."""
@@ -64,19 +74,24 @@ class Job:
 
     def model(self) -> Base:
         """The base, with the trained weights of the asked checkpoint if there is a `model`."""
+        from bench.models.adopted import put
         from bench.models.base import base_identity, load_base
 
-        folder = Path(self.hints["base"])
-        if base_identity(folder) != self.params["base"]:
+        folder, variant = Path(self.hints["base"]), self.hints.get("variant")
+        if base_identity(folder, variant) != self.params["base"]:
             raise ValidationError(f"base {folder} changed while the run was going on; run again")
-        weights = None
+        weights = words = None
         if "model" in self.inputs:
             at = self.params.get("at")
             name = "unet.safetensors" if at is None else f"unet-{at:04d}.safetensors"
             weights = self.inputs["model"] / name
+            words = self.inputs["model"] / "text_encoder.safetensors"
         elif self.hints.get("weights"):
             weights = Path(self.hints["weights"])
-        return load_base(folder, weights)
+        base = load_base(folder, weights, variant)
+        if words is not None and words.exists():  # of an adopted model that trained it too
+            put(words, base.text_encoder)
+        return base
 
     def attack(self) -> Any:
         """The attack of the job, made from its file."""

@@ -56,7 +56,7 @@ def _gates(job: Job, canaries: Sequence[str]) -> list[dict[str, Any]]:
     return [*found, permutation_gate(scores[usual], is_member[usual])._asdict()]
 
 
-def _figures(folder: Path, threshold: float, canaries: Sequence[str]) -> dict[str, Any]:
+def _figures(folder: Path, threshold: float | None, canaries: Sequence[str]) -> dict[str, Any]:
     return attack_figures(*_sides(folder, canaries), threshold)
 
 
@@ -69,17 +69,19 @@ def _sides(
     return scores[wanted & is_member], scores[wanted & ~is_member]
 
 
-def attack_figures(members: FloatArray, holdouts: FloatArray, threshold: float) -> dict[str, Any]:
+def attack_figures(
+    members: FloatArray, holdouts: FloatArray, threshold: float | None
+) -> dict[str, Any]:
     """ASR (threshold from the shadow), AUC and TPR@1%FPR, each with n and a 95 % interval.
 
-    Of scores (m,) and (n,): those of the stage, or as an entry holds them.
+    Of scores (m,) and (n,): those of the stage, or as an entry holds them. No ASR without a
+    threshold. How far TPR@1%FPR is to be trusted depends on the hold-outs: they set its threshold.
     """
-    n = min(len(members), len(holdouts))
-    quality = tpr_quality(n, FPR)
+    quality = tpr_quality(len(holdouts), FPR)
     return {
         "members": len(members),
         "holdouts": len(holdouts),
-        "asr": asr_interval(members, holdouts, threshold)._asdict(),
+        "asr": None if threshold is None else asr_interval(members, holdouts, threshold)._asdict(),
         "asr_oracle": _oracle(members, holdouts),
         "auc": auc_interval(members, holdouts)._asdict(),
         "tpr_quality": quality,

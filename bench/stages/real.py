@@ -7,20 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.geometry import square
+from bench.data.geometry import Squares
 from bench.stages.job import Job
 from bench.utility.features import effnet
-from bench.utility.inception import inception
+from bench.utility.inception import RESIZINGS, inception
 
 
 def run(job: Job) -> dict[str, Any]:
-    """`real.npz`: features (n, 1280) of `reference` and `auxiliary`, in the order of their ids."""
+    """`real.npz`: features (n, 1280) of `reference` and `auxiliary`, in the order of their ids.
+
+    Inception's (n, 2048) beside them where its weights were given, one set a way of resizing.
+    """
     side, weights = job.params["resolution"], job.hints["inception"]
     arrays: dict[str, Any] = {}
     for part in ("reference", "auxiliary"):
-        pictures = np.stack([square(pair.image, side) for pair in job.part(part)])
+        pictures = Squares(job.part(part), side)
         arrays[part] = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
-        if weights:
-            arrays[f"{part}_inception"] = inception(pictures, Path(weights))
+        for resizing in RESIZINGS if weights else ():
+            arrays[f"{part}_{resizing}"] = inception(pictures, Path(weights), resizing)
     np.savez(job.out / "real.npz", **arrays)
     return {part: len(features) for part, features in arrays.items()}

@@ -9,7 +9,8 @@ import numpy as np
 from bench.api import ReferenceAttack
 from bench.stages.features import counted_target
 from bench.stages.job import Job
-from bench.stages.views import viewed_pairs
+from bench.stages.shards import save
+from bench.stages.views import note_rows, viewed_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def run(job: Job) -> dict[str, Any]:
     attack: ReferenceAttack = job.attack()
     replays = viewed_pairs(job)
     ids, most = replays[0].ids, attack.reference_queries * len(replays) * len(replays[0])
+    if not ids:  # as in features
+        return save(job, "observed", ids, np.empty((len(replays), 0)))
     reference = counted_target(job, most)
     before = reference.shared.made
     observed = np.stack([np.asarray(attack.observe(reference, pairs)) for pairs in replays])
@@ -27,6 +30,6 @@ def run(job: Job) -> dict[str, Any]:
             f"{attack.name} declares {attack.reference_queries} queries a pair of its reference "
             f"and made {reference.queries / len(ids) / len(replays):g}"
         )
-    np.savez(job.out / "observed.npz", ids=np.array(ids), observed=observed)
     job.provenance["evaluations"] = reference.shared.made - before
-    return {"pairs": len(ids), "queries": reference.queries}
+    note_rows(job, reference.shared)
+    return save(job, "observed", ids, observed, reference.queries)

@@ -18,10 +18,12 @@ from bench.stats.roc import auc, best_threshold
 
 
 def run(job: Job) -> dict[str, Any]:
-    """`scores.npz` (ids, scores, is_member) and the threshold found on the shadow."""
+    """`scores.npz` (ids, scores, is_member) and the threshold found on the shadow.
+
+    An audit may have no shadow: the attack then is one that learns nothing, and has no threshold.
+    """
     split = job.result_of("split")
-    key = (canonical(job.params), job.inputs["shadow"])
-    attack, threshold = held(key, lambda: _fitted(job, split["shadow_members"]))
+    attack, threshold = _ready(job, split["shadow_members"])
     ids, features = _load(job.inputs["target"])
     scores = _scores(attack, features, job.params["pool"])
     # Labels are joined only here, after the scores are fixed.
@@ -33,6 +35,14 @@ def run(job: Job) -> dict[str, Any]:
         k: v for k, v in vars(attack).items() if isinstance(v, float | int | str) and k not in given
     }
     return {"threshold": threshold, "learned": learned}
+
+
+def _ready(job: Job, members: Sequence[str]) -> tuple[Attack, float | None]:
+    if "shadow" not in job.inputs:
+        attack: Attack = job.attack()
+        return attack, attack.threshold
+    key = (canonical(job.params), job.inputs["shadow"])
+    return held(key, lambda: _fitted(job, members))
 
 
 def _fitted(job: Job, members: Sequence[str]) -> tuple[Attack, float]:

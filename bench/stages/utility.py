@@ -17,7 +17,7 @@ from bench.stats.estimate import Estimate
 from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
-from bench.utility.inception import inception
+from bench.utility.inception import DIMENSIONS, RESIZINGS, inception
 from bench.utility.manifold import overlap
 
 LOSS_TIMESTEPS = tuple(range(50, 1000, 100))
@@ -90,18 +90,27 @@ def _alignment(job: Job, model: Base, prompts: Pairs, pictures: Any) -> tuple[An
     return scores, dict(zip(names, [judge, *estimates], strict=True))
 
 
-def _fid(job: Job, pictures: Any, real: dict[str, Any]) -> dict[str, float] | None:
-    """FID proper and its floor, where the Inception weights were given."""
+def _fid(job: Job, pictures: Any, real: dict[str, Any]) -> dict[str, Any] | None:
+    """FID and KID proper with their floors, by way of resizing, where the weights were given.
+
+    With no more pictures than dimensions the covariances lack rank and FID is mostly bias: told.
+    """
     if not job.hints["inception"]:
         return None
-    reference, auxiliary = (
-        real[f"{p}_inception"][: len(pictures)] for p in ("reference", "auxiliary")
-    )
-    fake = inception(pictures, Path(job.hints["inception"]))
-    return {
-        "value": frechet_distance(reference, fake),
-        "floor": frechet_distance(reference, auxiliary),
-    }
+    n, weights = len(pictures), Path(job.hints["inception"])
+    found: dict[str, Any] = {"rank_deficient": n <= DIMENSIONS}
+    for resizing in RESIZINGS:
+        reference, auxiliary = (real[f"{p}_{resizing}"][:n] for p in ("reference", "auxiliary"))
+        fake = inception(
+            pictures, weights, resizing, lambda done, of: job.progress(done, of, "pictures")
+        )
+        found[resizing] = {
+            "fid": frechet_distance(reference, fake),
+            "fid_floor": frechet_distance(reference, auxiliary),
+            "kid": kernel_distance(reference, fake)._asdict(),
+            "kid_floor": kernel_distance(reference, auxiliary)._asdict(),
+        }
+    return found
 
 
 def _held_out_losses(job: Job, model: Base, pairs: Pairs) -> Any:

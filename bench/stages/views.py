@@ -23,13 +23,21 @@ PARTS = {
     "shadow": ("shadow_members", "shadow_holdouts"),
     **{f"fold_{k}": (f"shadow_fold_{k}",) for k in range(FOLDS)},
 }
+_fitting: dict[str, int] = {}
+"""Rows a forward by base, as this process found them to fit."""
 
 
 def viewed_pairs(job: Job) -> list[Pairs]:
     """The pairs of the job's part, with the captions of its view; whose is whose is not told.
 
-    Several times where the attacker replays the defense more than once.
+    Several times where the attacker replays the defense more than once; of a shard its own pairs.
     """
+    replays = _whole_part(job)
+    first, end = job.params.get("shard", (0, None))
+    return [pairs.select(pairs.ids[first:end]) for pairs in replays]
+
+
+def _whole_part(job: Job) -> list[Pairs]:
     pairs = job.part(*PARTS[job.params["part"]])
     if job.params["view"] == "pseudo":
         words = job.result_of("captions")["captions"]
@@ -52,9 +60,20 @@ def _replayed(job: Job, pairs: Pairs, auxiliary: Pairs, number: int) -> Pairs:
 
 def evaluations(job: Job) -> Evaluations:
     """The model of the job, with what was evaluated of it before in this process."""
-    from bench.models.evaluations import Evaluations
+    from bench.models.evaluations import ROWS, Evaluations
 
     params = job.params
     about = [params[name] for name in ("at", "base", "seed", "part")]
+    about += [str(params.get(name)) for name in ("shard", "precision")]
     key = (job.inputs.get("model"), job.inputs["split"], job.hints.get("weights"), *about)
-    return held(key, lambda: Evaluations(job.model(), params["seed"]))
+    rows, precision = _fitting.get(params["base"], ROWS), params.get("precision", "fp32")
+    return held(key, lambda: Evaluations(job.model(), params["seed"], rows, precision=precision))
+
+
+def note_rows(job: Job, shared: Evaluations) -> None:
+    """Rows that a forward took in the end: recorded, and where the next model of the kind begins.
+
+    The memory that was too small for one model is too small for the next one of its base.
+    """
+    _fitting[job.params["base"]] = shared.rows
+    job.provenance["rows"] = shared.rows

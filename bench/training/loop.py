@@ -23,7 +23,7 @@ import numpy as np
 from bench.composition import Composition
 from bench.data.pairs import Pairs
 from bench.errors import UsageError
-from bench.models.base import Base, load_base
+from bench.models.base import Base
 from bench.specs import Augment
 from bench.training.means import Means
 from bench.training.peers import check_shareable
@@ -137,14 +137,14 @@ def _session(
         seed=task.seed,
         stream=stream,
         means=means,
-        train_beside=partial(_train_beside, base.folder, task, work, progress, means),
+        train_beside=partial(_train_beside, base, task, work, progress, means),
     )
     task.defense.begin(session)
     return session
 
 
 def _train_beside(
-    folder: Path,
+    base: Base,
     task: Task,
     work: Path,
     progress: Progress,
@@ -168,7 +168,7 @@ def _train_beside(
         recipe = task.recipe.changed(keep=(), keep_raw=False, epochs=epochs)
         alone = replace(task, pairs=pairs, defense=Composition(), recipe=recipe)
         figures = train(
-            load_base(folder), alone, own, own / "partial",
+            base.anew(), alone, own, own / "partial",
             lambda done, of, unit: progress(done, of, f"{unit} of {name}"),
             replace(means, trackers=()),
         )  # fmt: skip
@@ -177,7 +177,7 @@ def _train_beside(
             (own / "partial").replace(own / "out")
         means.peers.wait()
     kept: dict[str, Any] = json.loads((own / "out" / FIGURES).read_text(encoding="utf-8"))
-    return load_base(folder, weights).unet, kept
+    return base.anew(weights).unet, kept
 
 
 def _losses(session: Session, defense: Composition, visit: int, chosen: Sequence[int]) -> Tensor:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.geometry import Squares
+
 BATCH = 16
 SIDE = 224
 
@@ -29,7 +31,8 @@ def _network() -> Any:
 
 
 def effnet(
-    pictures: NDArray[np.uint8], progress: Callable[[int, int], None] = lambda done, of: None
+    pictures: NDArray[np.uint8] | Squares,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> NDArray[np.float64]:
     """Pooled features of uint8 pictures (n, h, w, 3), shape (n, 1280)."""
     import torch

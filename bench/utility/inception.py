@@ -1,28 +1,48 @@
 """Inception-2015 features, the only ones on which a Frechet distance may be called FID.
 
-The weights are torch-fidelity's `weights-inception-2015-12-05-6726825d.pth`, given by path: they
-are never fetched here. Needs the extra `t2i-defense-bench[inception]`.
+The weights are the published `weights-inception-2015-12-05-6726825d.pth`, which torch-fidelity made
+of TensorFlow's: given by path, or downloaded where that is asked for by name.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.geometry import Squares
 from bench.errors import OfflineError, UsageError
-from bench.store import file_digest
+from bench.store import file_digest, make_folder
+
+if TYPE_CHECKING:
+    from bench.utility.inception_network import Resizing
 
 BATCH = 32
 DIGEST_PREFIX = "6726825d"
 """Start of the sha256 of the published weights; part of their file name."""
+DIMENSIONS = 2048
+RESIZINGS: tuple[Resizing, ...] = ("tf1", "aa")
+"""How pictures are brought to 299 pixels: as FID was defined in 2017, and with antialiasing."""
+DOWNLOAD = "download"
+"""In place of a path: fetch them, once."""
+URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
 
 
 def weights_digest(path: Path) -> str:
     """sha256 of the weights, checked against the published one before anything reads them."""
     if not path.is_file():
-        raise OfflineError(f"no Inception weights at {path}; leave --inception out to do without")
+        raise OfflineError(
+            f"no Inception weights at {path}; leave --inception out to do without, or get them "
+            f"from {URL}"
+        )
     digest = file_digest(path)
     if not digest.startswith(DIGEST_PREFIX):
         raise UsageError(
@@ -32,22 +52,65 @@ def weights_digest(path: Path) -> str:
     return digest
 
 
-def inception(pictures: NDArray[np.uint8], weights: Path) -> NDArray[np.float64]:
-    """Pooled features of uint8 pictures (n, h, w, 3), shape (n, 2048); TF1 resizing as in FID."""
+def downloaded(say: Callable[[str], None], url: str = URL, folder: Path | None = None) -> Path:
+    """Where the weights lie after they were fetched, unless they are there; checked by their hash.
+
+    OfflineError if they cannot be fetched, UsageError for a file that is another.
+    """
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    from platformdirs import user_cache_path
+
+    place = (folder or user_cache_path("t2i-defense-bench") / "weights") / url.rpartition("/")[2]
+    if not place.is_file():
+        make_folder(place.parent, "--inception")
+        say(f"fetching Inception weights (91 MB) from {url}")
+        beside = place.with_suffix(".part")
+        try:
+            with urlopen(url, timeout=60) as answer, beside.open("wb") as handle:  # noqa: S310
+                shutil.copyfileobj(answer, handle)
+        except (URLError, OSError) as error:
+            beside.unlink(missing_ok=True)
+            raise OfflineError(
+                f"cannot fetch {url} ({error}); get it on another machine and give its path: "
+                "--inception PATH"
+            ) from None
+        try:
+            weights_digest(beside)
+        except UsageError:
+            beside.unlink()
+            raise
+        beside.replace(place)
+    return place
+
+
+@cache
+def _network(weights: Path) -> Any:
     import torch
 
-    try:
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError as error:
-        raise UsageError(
-            f"--inception needs the extra: pip install 't2i-defense-bench[inception]' ({error})"
-        ) from None
-    network = FeatureExtractorInceptionV3(
-        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights)
-    ).eval()
-    found = []
+    from bench.utility.inception_network import Inception
+
+    network = Inception()
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def inception(
+    pictures: NDArray[np.uint8] | Squares,
+    weights: Path,
+    resizing: Resizing,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> NDArray[np.float64]:
+    """Pooled features of uint8 pictures (n, h, w, 3), shape (n, 2048)."""
+    import torch
+
+    network = _network(weights)
+    device, found = next(network.parameters()).device, []
     for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(pictures[start : start + BATCH]).permute(0, 3, 1, 2).contiguous()
+        some = torch.from_numpy(pictures[start : start + BATCH]).to(device)
         with torch.inference_mode():
-            found.append(network(batch)[0].double().numpy())
+            features = network(some.permute(0, 3, 1, 2).float(), resizing)
+        found.append(features.double().cpu().numpy())
+        progress(min(start + BATCH, len(pictures)), len(pictures))
     return np.concatenate(found)

@@ -123,9 +123,19 @@ def test_doctor_goes_on_without_the_embedded_base(
     assert "store " in ended.out
 
 
+def test_fetch_looks_at_a_folder_and_tells_what_runs_read(cli: Cli, tiny_base: Path) -> None:
+    ended = cli("fetch", "--base", tiny_base)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"base       {tiny_base}\n")
+    assert base.base_identity(tiny_base) in ended.out
+    missing = cli("fetch", "--base", tiny_base, "--variant", "fp16")
+    assert missing.code == 2
+    assert "no weights of variant fp16 in unet" in missing.err
+
+
 @pytest.mark.parametrize("verb", [(), *((verb,) for verb in (
-    "run", "plan", "resume", "leaderboard", "submit", "validate", "compare", "doctor", "list",
-    "show"))])  # fmt: skip
+    "run", "plan", "resume", "leaderboard", "submit", "validate", "compare", "doctor", "fetch",
+    "list", "show"))])  # fmt: skip
 def test_every_verb_has_a_help(cli: Cli, verb: tuple[str, ...]) -> None:
     ended = cli(*verb, "--help")
     assert ended.code == 0

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data.geometry import Crop, centre, cut, draw, resize
+from bench.data.geometry import Crop, Squares, centre, cut, draw, resize
+from bench.data.pairs import Pairs
 from bench.rng import generator
 
 PINNED = [(4, 6, True), (1, 0, False), (2, 4, True), (2, 4, True)]
@@ -132,3 +133,19 @@ def test_black_is_minus_one_and_white_is_one():
     assert square[0, 0, 0] == -1
     assert square[0, -1, -1] == 1
     assert np.allclose(np.diff(square[0].ravel()), 2 / 255, atol=1e-6)
+
+
+def test_squares_are_made_a_slice_at_a_time() -> None:
+    opened: list[str] = []
+
+    def picture(id_: str) -> Image.Image:
+        opened.append(id_)
+        return Image.new("RGB", (6, 4), (int(id_), 0, 0))
+
+    ids = tuple(map(str, range(5)))
+    squares = Squares(Pairs(ids, ids, ids, picture), 4)
+    assert len(squares) == 5
+    some = squares[2:4]
+    assert opened == ["2", "3"]
+    assert some.shape == (2, 4, 4, 3)
+    assert some[:, 0, 0, 0].tolist() == [2, 3]

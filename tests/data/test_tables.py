@@ -216,7 +216,7 @@ def test_fetch_tells_a_file_that_is_not_the_hub_s(
     whole.write_bytes(whole.read_bytes() + b"x")
     ended = cli("fetch", "--for", "hub:owner/photos")
     assert (ended.code, ended.out) == (3, "")
-    assert f"error: {file.name} is damaged: delete {whole} and fetch it again" in ended.err
+    assert f"{file.name} is damaged: delete {whole} and fetch it again" in ended.err
 
 
 def test_what_cannot_be_had_is_told_with_what_to_do(cache: Path) -> None:
@@ -225,7 +225,7 @@ def test_what_cannot_be_had_is_told_with_what_to_do(cache: Path) -> None:
             open_source(f"hub:{name}")
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 4
-    with pytest.raises(BenchError, match="a name looks like owner/name"):
+    with pytest.raises(BenchError, match="one looks like owner/name"):
         open_source("hub:a/b/c")
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from safetensors.torch import save_file
+from layouts import age, write_sd1
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
-from bench.models.base import (
-    PARTS,
-    base_folder,
-    base_identity,
-    encode_text,
-    load_base,
-    resolution,
-)
+from bench.models.base import base_folder, base_identity, encode_text, load_base
+from bench.models.checks import resolution
+from bench.models.files import PARTS
+from bench.specs import Sampling
+from bench.utility.sampling import sample
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_resolution_is_the_same_before_and_after_loading(tiny_base, base):
 
 def test_a_broken_configuration_is_one_line(copied):
     (copied / "unet" / "config.json").write_text("{")
-    with pytest.raises(UsageError, match=r"unet/config\.json cannot be read"):
+    with pytest.raises(UsageError, match=r"unet/config\.json that cannot be read"):
         resolution(copied)
 
 
@@ -72,7 +72,45 @@ def test_broken_weights_are_a_usage_error(copied, part, harm):
         weights.write_bytes(weights.read_bytes()[:1000])
     else:
         weights.unlink()
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    told = "cannot be loaded" if harm == "truncated" else f"has no weights in {part}"
+    with pytest.raises(UsageError, match=told):
+        load_base(copied)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("harm", ["lacks", "has too much", "shape"])
+def test_weights_that_do_not_fit_are_never_made_up(copied, part, harm):
+    (path,) = (copied / part).glob("*.safetensors")
+    weights = load_file(path)
+    name = next(name for name in sorted(weights) if weights[name].dim() > 1)
+    if harm == "lacks":
+        del weights[name]
+    elif harm == "shape":
+        weights[name] = weights[name][:1].contiguous()
+    else:
+        weights["another.weight"] = weights[name].clone()
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match="cannot be loaded") as caught:
+        load_base(copied)
+    assert harm in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_not_opened(copied):
+    (path,) = (copied / "unet").glob("*.safetensors")
+    torch.save(load_file(path), path.with_suffix(".bin"))
+    path.unlink()
+    for read in (load_base, lambda folder: base_folder(str(folder))):
+        with pytest.raises(UsageError, match="has only pickled weights in unet"):
+            read(copied)
+
+
+def test_a_tokenizer_with_more_words_than_the_text_encoder_is_refused(copied):
+    config = json.loads((copied / "text_encoder" / "config.json").read_text())
+    words = config["vocab_size"]
+    vocabulary = json.loads((copied / "tokenizer" / "vocab.json").read_text())
+    (copied / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary | {"word": words}))
+    with pytest.raises(UsageError, match=f"of {words + 1} words and text_encoder of {words}"):
         load_base(copied)
 
 
@@ -134,6 +172,41 @@ def test_text_states_are_those_of_the_pipeline(tiny_base, base):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
+def test_a_folder_of_2022_is_what_it_became(tmp_path):
+    """Same weights, same schedule, same pictures as those of today's files."""
+    today = load_base(write_sd1(tmp_path / "today"))
+    old = load_base(age(write_sd1(tmp_path / "old")))
+    for part in ("unet", "vae", "text_encoder"):
+        pairs = zip(getattr(today, part).parameters(), getattr(old, part).parameters(), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+    assert torch.equal(today.alphas_cumprod, old.alphas_cumprod)
+    assert (old.scaling_factor, old.prediction_type) == (0.18215, "epsilon")
+    picture = Image.new("RGB", (16, 16))
+    prompt = Pairs(("p0",), ("a red circle",), ("a red circle",), lambda _: picture)
+    drawn = [sample(base, prompt, Sampling(steps=3), lambda *_: None) for base in (today, old)]
+    assert np.array_equal(*drawn)
+    assert drawn[0].std() > 0
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("kind", ["PNDMScheduler", "EulerDiscreteScheduler", "DDIMScheduler"])
+def test_the_sampler_that_a_folder_was_saved_with_changes_nothing(tiny_base, copied, kind):
+    """Noise is added and taken away by the schedule; latents are never clipped."""
+    path = copied / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text())
+    kept = {key: config[key] for key in ("beta_start", "beta_end", "beta_schedule")}
+    kept["set_alpha_to_one"] = False
+    path.write_text(json.dumps(kept | {"_class_name": kind, "num_train_timesteps": 1000}))
+    picture = Image.new("RGB", (16, 16))
+    prompt = Pairs(("p0",), ("a red circle",), ("a red circle",), lambda _: picture)
+    ours, theirs = load_base(tiny_base), load_base(copied)
+    assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
+    assert np.array_equal(
+        sample(ours, prompt, Sampling(steps=3), lambda *_: None),
+        sample(theirs, prompt, Sampling(steps=3), lambda *_: None),
+    )
+
+
 def test_the_schedule_is_the_folder_s_own(copied):
     path = copied / "scheduler" / "scheduler_config.json"
     config = json.loads(path.read_text()) | {"beta_end": 0.02, "prediction_type": "v_prediction"}
@@ -142,3 +215,21 @@ def test_the_schedule_is_the_folder_s_own(copied):
     betas = torch.linspace(0.00085**0.5, 0.02**0.5, 1000) ** 2
     torch.testing.assert_close(loaded.alphas_cumprod, torch.cumprod(1 - betas, 0))
     assert loaded.prediction_type == "v_prediction"
+
+
+def test_large_pictures_go_through_the_autoencoder_one_at_a_time(copied):
+    """By size alone; small ones as ever, all of a batch."""
+    assert not load_base(copied).vae.use_slicing
+    path = copied / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_size": 72}))
+    large = load_base(copied)
+    assert large.resolution == 144
+    met = []
+    hook = large.vae.encoder.register_forward_hook(lambda _, args, out: met.append(len(args[0])))
+    pictures = torch.randn(3, 3, 144, 144, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together = large.vae.encode(pictures).latent_dist.mean
+        hook.remove()
+        alone = torch.cat([large.vae.encode(one[None]).latent_dist.mean for one in pictures])
+    assert met == [1, 1, 1]
+    assert torch.equal(together, alone)

@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blips import WORDS, write_blip
+from hubs import COMMIT, write_cache
 from PIL import Image
 
 from bench.data import tiles
 from bench.data.pairs import Pairs
 from bench.errors import OfflineError, UsageError
+from bench.models import caption_models
 from bench.models.base import embedded_folder
-from bench.models.captioner import EMBEDDED, captioner_identity, describe
-
-WORDS = "a red blue big small dog cat house on the of tree sky cup".split()
+from bench.models.captioner import (
+    EMBEDDED,
+    captioner_folder,
+    captioner_identity,
+    describe,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,47 +41,6 @@ def asked() -> list[Image.Image]:
 def noise(count: int, side: int = 40) -> list[Image.Image]:
     rng = np.random.default_rng(0)
     return [Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(count)]
-
-
-def write_blip(folder: Path, together: bool, seed: int = 0) -> str:
-    """A random BLIP of a few thousand weights in the files that transformers writes.
-
-    `together` is today's one processor file; the hub's BLIPs have an older one for the pictures.
-    """
-    import torch
-    from transformers import (
-        BertTokenizer,
-        BlipConfig,
-        BlipForConditionalGeneration,
-        BlipImageProcessorPil,
-        BlipProcessor,
-    )
-
-    folder.mkdir()
-    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    (folder / "vocab.txt").write_text("\n".join([*marks, *WORDS]))
-    tokenizer = BertTokenizer.from_pretrained(folder)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
-    shape |= {"num_attention_heads": 2, "projection_dim": 16}
-    # As in the published ones, the mark to start from is beyond the tokenizer's words.
-    start = len(tokenizer)
-    text = shape | {"encoder_hidden_size": 16, "vocab_size": start + 1}
-    text |= {"bos_token_id": start, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
-    vision = shape | {"image_size": 16, "patch_size": 8}
-    config = BlipConfig(text_config=text, vision_config=vision)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = BlipForConditionalGeneration(config)
-        for weights in model.parameters():
-            weights.data.normal_(std=0.5)
-    model.save_pretrained(folder)
-    pictures = BlipImageProcessorPil(size={"height": 16, "width": 16})
-    if together:
-        BlipProcessor(pictures, tokenizer).save_pretrained(folder)
-    else:
-        tokenizer.save_pretrained(folder)
-        pictures.save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["one-file", "two-files"])
@@ -209,16 +174,55 @@ class TestWhatIsNoCaptioner:
 
 
 class TestHub:
-    def test_a_name_must_be_pinned(self):
-        with pytest.raises(UsageError, match="pin it: nobody/nothing@REVISION"):
-            captioner_identity("nobody/nothing")
-
-    def test_identity_is_name_and_revision(self):
-        one, other = (captioner_identity(f"nobody/nothing@{name}") for name in ("one", "other"))
-        assert one != other
-
-    def test_out_of_reach(self, pool, monkeypatch):
+    @pytest.fixture
+    def cache(self, tmp_path, monkeypatch):
+        """An empty cache, and no network."""
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        with pytest.raises(OfflineError, match="cannot load .* 'nobody/nothing@main'") as caught:
-            describe(noise(1), "nobody/nothing@main", pool)
+        return tmp_path / "hub"
+
+    def test_a_name_is_the_folder_of_its_commit(self, cache, blip, pool):
+        snapshot = write_cache(cache, "some/blip", Path(blip), ("v1",))
+        for revision in ("v1", COMMIT):
+            assert captioner_folder(f"some/blip@{revision}", offline=True) == str(snapshot)
+        assert captioner_identity(str(snapshot)) == captioner_identity(blip)
+        assert describe(noise(1), str(snapshot), pool) == describe(noise(1), blip, pool)
+
+    def test_a_name_must_be_pinned(self, cache):
+        with pytest.raises(UsageError, match="pin it: nobody/nothing@REVISION"):
+            captioner_folder("nobody/nothing")
+
+    def test_a_model_without_safetensors(self, cache, blip, tmp_path):
+        pickled = shutil.copytree(blip, tmp_path / "pickled")
+        (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+        write_cache(cache, "some/blip", pickled)
+        with pytest.raises(UsageError, match="captioner some/blip@main has no safetensors"):
+            captioner_folder("some/blip@main", offline=True)
+
+    @pytest.mark.parametrize("offline", [True, False])
+    def test_out_of_reach(self, cache, offline):
+        with pytest.raises(OfflineError, match="captioner nobody/nothing@main is no") as caught:
+            captioner_folder("nobody/nothing@main", offline)
         assert "\n" not in str(caught.value)
+
+
+def test_what_is_plainly_no_blip_is_told_before_anything_is_computed(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(UsageError, match="a model of type clip, not blip"):
+        captioner_folder(str(tmp_path))
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(UsageError, match=r"no config\.json with a model_type"):
+        captioner_folder(str(tmp_path))
+    with pytest.raises(OfflineError, match="no captioner folder at"):
+        captioner_folder(str(tmp_path / "absent"))
+
+
+def test_how_a_blip_is_made_to_write_is_in_its_identity(blip, monkeypatch):
+    before = captioner_identity(blip), captioner_identity(EMBEDDED)
+    monkeypatch.setitem(caption_models.DECODING, "num_beams", 5)
+    assert captioner_identity(blip) != before[0]
+    assert (
+        captioner_identity(EMBEDDED)
+        == before[1]
+        == ("a767585a1040e56686469082ceb8bfefd92cb2a6c6aa183e057140c97bdb59a8")
+    )

@@ -392,3 +392,35 @@ def test_text_states_are_the_same_when_there_is_no_room_to_keep_them(base, pairs
                     states, wanted[captions.index(caption)], rtol=CLOSE, atol=1e-6
                 )
         assert sum(s.nbytes for s in target.shared._states.values()) <= room
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_lower_precision_is_of_the_network_alone(base, pairs, precision):
+    """Its answer is of that precision's grid; what it is compared with, and how, stays as it is."""
+    met = []
+    hook = base.unet.register_forward_hook(lambda _, args, output: met.append((args, output)))
+    lower = ModelTarget(base, 3, shared=Evaluations(base, 3, precision=precision))
+    try:
+        found = lower.losses_under(pairs, TIMES, CONDITIONS)
+        answered = met[0]
+    finally:
+        hook.remove()
+    usual = ModelTarget(base, 3)
+    wanted = usual.losses_under(pairs, TIMES, CONDITIONS)
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    assert answered[0][0].dtype == torch.float32
+    assert answered[1].sample.dtype == kind
+    predicted = lower.predictions(pairs, TIMES)
+    assert predicted.dtype == torch.float32
+    assert torch.equal(predicted, predicted.to(kind).float())
+    noise = torch.stack([usual.noise(pairs, t) for t in TIMES], dim=1).double()
+    by_hand = (predicted.double() - noise).square().mean(dim=(2, 3, 4))
+    np.testing.assert_allclose(found[0], by_hand, rtol=1e-6)
+    assert np.all(np.not_equal(found[0], wanted[0]))
+    np.testing.assert_allclose(found, wanted, rtol=2e-2)
+    assert lower.queries == 4 * 3 * len(pairs)
+
+
+def test_the_usual_precision_is_none(base, pairs):
+    usual = ModelTarget(base, 3, shared=Evaluations(base, 3, precision="fp32"))
+    assert np.array_equal(usual.losses(pairs, TIMES), ModelTarget(base, 3).losses(pairs, TIMES))

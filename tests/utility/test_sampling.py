@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
 from bench.data import scenes
+from bench.errors import BudgetError
 from bench.models.base import encode_text, load_base
 from bench.rng import generator
 from bench.specs import Sampling
@@ -128,3 +129,70 @@ def test_progress_ends_at_the_number_of_prompts(base, prompts, monkeypatch):
     told = []
     sample(base, prompts, STEPS, lambda done, of: told.append((done, of)))
     assert told == [(4, 6), (6, 6)]
+
+
+def test_another_sampler_is_dpm_solver_of_second_order(base, prompts, usual):
+    """The multistep solver by hand, Lu et al. 2022 (arXiv 2211.01095), Algorithm 2."""
+    steps = Sampling(n=6, steps=16, guidance=2.0, sampler="dpm++")
+    found = sample(base, prompts, steps, quietly)
+    reference = DPMSolverMultistepScheduler.from_config(base.scheduler.config)
+    reference.set_timesteps(steps.steps)
+    times = [int(t) for t in reference.timesteps]
+    a = base.scheduler.alphas_cumprod.double()
+    drawn = [generator("sample", id_).standard_normal((4, 8, 8), "f4") for id_ in prompts.ids]
+    z, before = torch.from_numpy(np.stack(drawn)).double(), None
+    with torch.no_grad():
+        text, null = encode_text(base, list(prompts.originals)), encode_text(base, [""] * 6)
+        for number, t in enumerate(times):
+            end = number + 1 == len(times)
+            alpha, sigma = a[t].sqrt(), (1 - a[t]).sqrt()
+            with_text, without = (base.unet(z.float(), t, s).sample.double() for s in (text, null))
+            eps = without + steps.guidance * (with_text - without)
+            clean = (z - sigma * eps) / alpha
+            if end:  # to where no noise is left: the clean latent itself
+                z = clean
+                break
+            after = a[times[number + 1]]
+            after_alpha, after_sigma = after.sqrt(), (1 - after).sqrt()
+            h = (after_alpha / after_sigma).log() - (alpha / sigma).log()
+            guess = clean
+            if before is not None:
+                r = before[1] / h
+                guess = (1 + 1 / (2 * r)) * clean - before[0] / (2 * r)
+            z = after_sigma / sigma * z - after_alpha * (torch.exp(-h) - 1) * guess
+            before = (clean, h)
+        pixels = base.vae.decode(z.float() / base.scaling_factor).sample
+    wanted = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
+    assert gap(wanted, found) <= TRIFLE
+    assert not np.array_equal(found, usual)
+
+
+@pytest.mark.parametrize(("room", "batches"), [(5, 3), (2, 6)])
+def test_prompts_that_do_not_fit_the_memory_are_fewer_at_once(base, prompts, usual, room, batches):
+    """Two rows a prompt, since guidance asks twice."""
+
+    def fail(network, args):
+        if len(args[0]) > room:
+            raise torch.OutOfMemoryError
+
+    hook = base.unet.register_forward_pre_hook(fail)
+    told = []
+    try:
+        found = sample(base, prompts, STEPS, lambda done, of: told.append((done, of)))
+    finally:
+        hook.remove()
+    assert gap(found, usual) <= TRIFLE
+    assert told[-1] == (6, 6)
+    assert len(told) == batches
+
+
+def test_one_prompt_that_does_not_fit_is_said(base, prompts):
+    def fail(network, args):
+        raise torch.OutOfMemoryError
+
+    hook = base.unet.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(BudgetError, match="sampling one picture does not fit"):
+            sample(base, prompts, STEPS, quietly)
+    finally:
+        hook.remove()

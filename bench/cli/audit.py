@@ -1,0 +1,148 @@
+"""`bench audit`: a model that somebody already trained."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import options as o
+from bench.cli.computing import compute, open_store, tell
+from bench.errors import UsageError, ValidationError
+
+if TYPE_CHECKING:
+    from bench.audits.findings import Findings
+    from bench.audits.request import Planned
+    from bench.boards.tables import Format
+    from bench.store import Store
+
+A_SOURCE = "folder:PATH, or whatever --data of `bench run` takes"
+
+
+def audit(
+    target: Annotated[
+        str,
+        typer.Option(
+            help="The fine-tuned model: a pipeline or U-Net folder of diffusers, a U-Net's "
+            ".safetensors, or a LoRA adapter saved by peft or diffusers."
+        ),
+    ],
+    members: Annotated[str, typer.Option(help=f"Pairs it was trained on: {A_SOURCE}.")],
+    holdouts: Annotated[
+        str, typer.Option(help="Pairs it never saw, from the same distribution; as --members.")
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(help="What it was fine-tuned from. Needed unless it is a whole pipeline."),
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(help="Further pairs like these that it never saw, to train a shadow on."),
+    ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: train one on half of the auxiliary pairs; none; or the path of one that "
+            "you trained. Default: auto with --auxiliary, else none."
+        ),
+    ] = None,
+    shadow_members: Annotated[
+        str | None, typer.Option(help="For --shadow PATH: the pairs it was trained on.")
+    ] = None,
+    shadow_holdouts: Annotated[
+        str | None, typer.Option(help="For --shadow PATH: pairs that it never saw.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="For --shadow auto: how it is trained. Default: mini.")
+    ] = None,
+    attack: o.Attacks = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the attacker's noise.")] = 0,
+    store: o.StoreDir = None,
+    plugins: o.Plugins = None,
+    workers: o.Workers = None,
+    form: o.Form = "table",
+    out: Annotated[Path | None, typer.Option(help="Write the report here, as Markdown.")] = None,
+) -> None:
+    """Attack a model that you trained elsewhere, and say in words what that shows.
+
+    Exit code 0: there is a verdict, whichever; 3: a gate failed, so that there is none. Run the
+    same command again to go on where it was stopped. Example: bench audit --target my-lora
+    --base sd-v1-5 --members folder:trained-on --holdouts folder:kept-back
+    """
+    from bench.audits.request import AuditRequest
+    from bench.executors.local import default_workers
+
+    shape = o.form(form)
+    if out is not None and not out.expanduser().resolve().parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
+    planned = AuditRequest(
+        target=target,
+        members=members,
+        holdouts=holdouts,
+        attacks=attack or ("all",),
+        base=base,
+        shadow=shadow,
+        auxiliary=auxiliary,
+        shadow_members=shadow_members,
+        shadow_holdouts=shadow_holdouts,
+        recipe=recipe,
+        seed=seed,
+        plugins=plugins or [],
+    ).plan()
+    found = _computed(planned, open_store(store), workers or default_workers())
+    _print(found, planned, shape)
+    if out is not None:
+        _write(out, found, planned)
+    if found.failed:
+        raise ValidationError(f"gates failed: {', '.join(found.failed)}")
+
+
+def _computed(planned: Planned, place: Store, workers: int) -> Findings:
+    """What the attacks found, computed as far as it is not stored; the first error ends it."""
+    from bench.audits.findings import find
+    from bench.audits.graph import audit_stage
+
+    for note in planned.notes:
+        tell(note)
+    ends = [audit_stage(cell) for cell in planned.cells]
+    adoptions = {s.key: s for end in ends for s in end.walk() if s.kind in ("adopt", "split")}
+    # Models that cannot be read are told before any training.
+    for stages in (list(adoptions.values()), ends):
+        errors = compute(place, stages, workers)
+        for what, error in errors[1:]:
+            tell(f"error: {what}: {error}")
+        if errors:
+            what, first = errors[0]
+            raise type(first)(f"{what}: {first}")
+    return find(place, ends)
+
+
+def _print(found: Findings, planned: Planned, shape: Format) -> None:
+    from bench.audits.report import document, figures, table
+    from bench.audits.verdict import limits, verdict
+    from bench.boards.tables import render
+
+    cell = planned.cells[0]
+    if shape == "json":
+        print(json.dumps(document(found, cell, planned.declined), indent=1))
+        return
+    said = [verdict(found), *limits(found, cell, planned.declined)]
+    print(render(figures(found) if shape == "csv" else table(found), shape, said))
+    for line in said if shape == "csv" else ():
+        tell(line)
+
+
+def _write(out: Path, found: Findings, planned: Planned) -> None:
+    from bench.audits.report import markdown
+
+    command = shlex.join(["bench", *sys.argv[1:]])
+    text = markdown(found, planned.cells[0], planned.declined, command)
+    try:
+        out.expanduser().write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    tell(f"report in {out}")

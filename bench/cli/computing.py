@@ -1,0 +1,56 @@
+"""What verbs that compute share: the store, what is said on the way, and the work itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.errors import BenchError
+    from bench.specs import Stage
+    from bench.store import Store
+
+
+def open_store(folder: Path | None) -> Store:
+    """The store in this folder; by default the user's."""
+    from bench.store import Store, default_root
+
+    return Store((folder or default_root()).expanduser().resolve())
+
+
+def tell(line: str) -> None:
+    """Says something beside the results."""
+    print(line, file=sys.stderr)
+
+
+def compute(
+    store: Store, ends: list[Stage], workers: int, means: Mapping[str, Any] | None = None
+) -> list[tuple[str, BenchError]]:
+    """Computes what is missing; what failed in words, and why."""
+    from bench.cli.progress import Display
+    from bench.executors.local import run as run_stages
+    from bench.naming import label
+    from bench.plan import missing
+
+    stages = missing(store, ends, tell)
+    if not stages:
+        return []
+    _check_devices(stages)
+    with Display(store, stages) as display:
+        errors = run_stages(stages, store, workers, display, means)
+    return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def _check_devices(stages: list[Stage]) -> None:
+    """Whether what is to be trained can be trained here, before anything is computed."""
+    from bench.training.engine import check_precision
+    from bench.training.recipe import Recipe
+
+    recipes = [Recipe(**stage.params["recipe"]) for stage in stages if stage.kind == "train"]
+    halved = [recipe for recipe in recipes if recipe.precision == "fp16"]
+    if halved:
+        import torch
+
+        check_precision(halved[0], "cuda" if torch.cuda.is_available() else "cpu")
