@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,8 @@ USUAL = {
 }
 SHARED = 1e-3
 """Of the way a training went, between one process and two; seen: 1.1e-4."""
+SCORES = 1e-2
+"""Of the spread of an attack's scores, at most for any pair."""
 LOSSES = 1e-5
 """Relative, for the mean loss of an epoch; seen: 2e-7."""
 BROKEN = """
@@ -131,3 +135,27 @@ def test_every_row_is_computed_once():
     for n in range(3, 9):
         rows = [row for rank in range(3) for row in Peers(rank, 3).rows(n)]
         assert sorted(rows) == list(range(n))
+
+
+@pytest.mark.slow
+def test_two_processes_end_at_the_scores_of_one(cli, ran, tmp_path):
+    """The whole job: the same stages by the same keys, and scores that differ by rounding."""
+    store = tmp_path / "store"
+    attacks = ("--attack", "loss", "--attack", "clid_th")
+    ended = cli(
+        "run", *ran.words, *attacks, "--workers", 1, "--processes", 2, "--store", store
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    ours, theirs = (
+        {path.parent.name: np.load(path) for path in root.glob("stages/scores/*/scores.npz")}
+        for root in (store, ran.store)
+    )
+    assert ours.keys() == theirs.keys()
+    assert len(ours) == 4
+    for key, told in theirs.items():
+        for name in told.files:
+            if told[name].dtype.kind == "f":
+                spread = float(np.std(told[name])) or 1.0
+                assert np.abs(ours[key][name] - told[name]).max() < SCORES * spread, name
+    made = [json.loads(p.read_text())["made"] for p in store.glob("stages/train/*/record.json")]
+    assert [record["processes"] for record in made] == [2] * len(made)

@@ -28,8 +28,12 @@ def scaled(base, recipe):
 
 def one_step(trainer, size):
     """Learns from a loss of about this size."""
-    weight = next(iter(trainer.trained.values()))
-    trainer.step(lambda chosen: weight.square().sum().expand(len(chosen)) * size, [0, 1])
+    weights = list(trainer.trained.values())
+
+    def losses(chosen):
+        return torch.stack([w.square().mean() for w in weights]).mean().expand(len(chosen)) * size
+
+    trainer.step(losses, [0, 1])
 
 
 def test_the_scaler_goes_on_where_it_stopped(fresh, recipe, tmp_path):

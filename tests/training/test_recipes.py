@@ -96,7 +96,7 @@ def test_variants_name_the_data_sets():
 
 def test_recipes_are_listed(cli):
     ended = cli("list", "recipes", "--format", "json")
-    rows = {row["name"]: row for row in json.loads(ended.out)}
+    rows = {row["name"]: row for row in json.loads(ended.out)["rows"]}
     assert set(rows) == set(RECIPES)
     assert rows["paper-realworld"]["epochs"] == "80; pokemon 72"
     assert rows["paper-realworld"]["batch"] == "1 x 4"
@@ -126,7 +126,7 @@ def test_pretrained_attacks_the_base_itself():
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"defenses": ["reph"]}, "recipe pretrained trains nothing, so reph has nothing to defend"),
+        ({"defenses": ["del3"]}, "recipe pretrained trains nothing, so del3 has nothing to defend"),
         ({"at": [40]}, "--at 40: recipe pretrained trains nothing"),
         ({"attacks": ["ref_loss"]}, "neither the base nor a shadow"),
     ],

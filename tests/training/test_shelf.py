@@ -13,6 +13,7 @@ from defended import made
 from PIL import Image
 
 from bench.composition import Composition
+from bench.data.geometry import Crop
 from bench.data.pairs import Pairs
 from bench.defending import Context
 from bench.models.base import load_base
@@ -23,17 +24,15 @@ from bench.training.pictures import Pictures
 from bench.training.shelf import Shelf, identity
 from bench.training.texts import TextStates
 
-EPOCHS = 4
+EPOCHS = 8
+"""Enough for each of three pictures to be met mirrored and not."""
 
 
-@pytest.fixture(scope="session")
-def large(tiny_base, tmp_path_factory):
-    """The tiny base at 128 pixels a side, where squares are large."""
-    folder = tmp_path_factory.mktemp("large") / "tiny-sd-128"
-    shutil.copytree(tiny_base, folder)
-    path = folder / "unet" / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_size": 64}))
-    return folder
+@pytest.fixture
+def large(tiny_base, monkeypatch):
+    """The tiny base, with its squares taken for large ones."""
+    monkeypatch.setattr(caches, "LARGE_SIDE", 16)
+    return tiny_base
 
 
 def drawn(sides):
@@ -47,8 +46,8 @@ def drawn(sides):
     return Pairs(tuple(images), captions, captions, images.__getitem__)
 
 
-SQUARE = drawn([(128, 128)] * 3)
-WIDE = drawn([(160, 128)] * 3)
+SQUARE = drawn([(16, 16)] * 3)
+WIDE = drawn([(24, 16)] * 3)
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def encoded(monkeypatch):
 
 @pytest.fixture
 def trains(training, recipe, large, tmp_path):
-    """Trains at 128 pixels with one cache folder."""
+    """Trains with one cache folder."""
     cache = tmp_path / "cache"
 
     def run(pairs=SQUARE, augment="none", defense=(), cache=cache, **changes):
@@ -191,9 +190,9 @@ def test_a_shelf_gives_back_what_was_put(tmp_path):
 
 
 def test_pictures_beyond_the_limit_are_opened_each_time(monkeypatch):
-    held = Pictures(WIDE, 128, 2)
+    held = Pictures(WIDE, 16, 2)
     monkeypatch.setattr(pictures, "LIMIT_BYTES", held[0].nbytes)
-    some = Pictures(WIDE, 128, 2)
+    some = Pictures(WIDE, 16, 2)
     assert [pixels is not None for pixels in some._held] == [True, False, False]
     for i in range(3):
         assert np.array_equal(some[i], held[i])
@@ -201,7 +200,17 @@ def test_pictures_beyond_the_limit_are_opened_each_time(monkeypatch):
     assert some.outline(1).strides == (0, 0, 0)
 
 
-def test_an_embedded_base_keeps_nothing_on_disk(training, tmp_path):
-    """Its squares are small: encoded many at once, as they always were."""
-    training(augment="none", means=Means(cache=tmp_path / "cache"))
-    assert not (tmp_path / "cache").exists()
+def test_squares_are_large_from_128_pixels_on(fresh, tiny_base, tmp_path):
+    """Below, as in the embedded base, many are encoded at once, as they always were."""
+    folder = tmp_path / "tiny-sd-128"
+    shutil.copytree(tiny_base, folder)
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_size": 64}))
+    means = Means(cache=tmp_path / "cache")
+    kept = {}
+    for base in (fresh(), load_base(folder)):
+        posteriors = Posteriors(base, drawn([(128, 128)] * 2), 0, means)
+        posteriors.fill([(i, Crop(0, 0, flip=False)) for i in range(2)], lambda done, of: None)
+        TextStates(base, ["a", "b"], means)
+        kept[base.resolution] = len(list((tmp_path / "cache").glob("*/*/*/*.safetensors")))
+    assert kept == {16: 0, 128: 4}
