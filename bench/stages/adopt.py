@@ -26,7 +26,8 @@ def run(job: Job) -> dict[str, Any]:
         for part in ("unet", "text_encoder")
     }
     changed, of = 0, 0
-    for part, weights in weights_of(model, base).items():
+    # An adapter of the text encoder alone leaves the U-Net as it is.
+    for part, weights in ({"unet": base.unet.state_dict()} | weights_of(model, base)).items():
         for name, value in weights.items():
             if not value.isfinite().all():
                 raise UsageError(f"{model.path}: {part} weight {name} is not finite")

@@ -138,6 +138,7 @@ def test_a_shadow_may_be_given_with_what_it_was_trained_on(ask, leaky, tiny_base
     assert " - " not in row
 
 
+@pytest.mark.slow
 def test_two_workers_find_the_same(ask, shell, forms, sides, tiny_base, tmp_path):
     words = (*FAST, "--format", "json")
     one = ask(forms["pipeline"], *words)
