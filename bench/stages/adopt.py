@@ -15,8 +15,11 @@ def run(job: Job) -> dict[str, Any]:
 
     Counts the weights that are not the base's.
     """
+    from importlib.metadata import version
+
     from safetensors.torch import save_file
 
+    job.provenance["peft"] = version("peft")
     model = Adopted(**job.hints["model"])
     if adopted(model.path).identity != job.params["model"]:
         raise ValidationError(f"{model.path} changed while the audit was going on; run again")
