@@ -19,6 +19,9 @@ from bench.stats.roc import tpr_quality
 from bench.stats.worst import Resamples, SeedScores, Worst, null_band, worst_case
 from bench.store import Store
 
+OF_AN_ATTACK = ("base control", "label permutation")
+"""Gates that each attack has for itself; the others are the split's."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -102,9 +105,6 @@ class Findings:
                     whose = f"{row.attack}, " if gate["name"] in OF_AN_ATTACK else ""
                     found.setdefault(gate["name"], whose + told(gate["name"], gate["figures"]))
         return found
-
-
-OF_AN_ATTACK = ("base control", "label permutation")
 
 
 def gates_of(row: Row) -> list[Mapping[str, Any]]:

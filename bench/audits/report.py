@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.audits.findings import Findings, gates_of
+from bench.audits.findings import OF_AN_ATTACK, Findings, gates_of
 from bench.audits.verdict import limits, outcome, verdict
 from bench.boards.gates import told
 from bench.boards.rows import Figure, Row
@@ -63,12 +63,6 @@ def document(found: Findings, cell: Cell, declined: Sequence[str]) -> dict[str, 
 
 def markdown(found: Findings, cell: Cell, declined: Sequence[str], command: str) -> str:
     """The report: verdict, figures, gates, limits, and all that identifies what was audited."""
-    gates = {(gate["name"], told(gate["name"], gate["figures"])): gate["passed"]
-             for row in found.rows for gate in gates_of(row)}  # fmt: skip
-    records = [
-        {"gate": name, "passed": "yes" if passed else "NO", "what it saw": words}
-        for (name, words), passed in gates.items()
-    ]
     facts = [{"what": what, "which": which} for what, which in about(found, cell)]
     parts = [
         f"# Audit of {cell.audited.target.label if cell.audited else cell.base_label}",
@@ -76,7 +70,7 @@ def markdown(found: Findings, cell: Cell, declined: Sequence[str], command: str)
         "## Attacks",
         render(table(found), "md"),
         "## Gates",
-        render(records, "md"),
+        render(_gates(found), "md"),
         "## Limits",
         "\n".join(f"- {line}" for line in limits(found, cell, declined)),
         "## What was audited",
@@ -101,7 +95,8 @@ def about(found: Findings, cell: Cell) -> list[tuple[str, str]]:
         facts.append(("shadow", f"trained here by recipe {cell.recipe['name']}"))
     data = cell.data if isinstance(cell.data, Mapping) else {}
     facts += [(part, f"{data[part]}, sha256 {hash_}") for part, hash_ in audited.parts.items()]
-    packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items())
+    used = made["packages"] | {"peft": found.records["model"]["made"]["peft"]}
+    packages = ", ".join(f"{name} {version}" for name, version in used.items())
     return [
         *facts,
         ("split", f"sha256 {split['result']['digest']}"),
@@ -109,6 +104,21 @@ def about(found: Findings, cell: Cell) -> list[tuple[str, str]]:
         ("computed with", f"bench {made['bench']}, Python {made['python']}, {packages}"),
         ("device", f"{made['device']} ({made['machine']})"),
     ]
+
+
+def _gates(found: Findings) -> list[dict[str, str]]:
+    """A line for each verdict, those that are an attack's own with its name."""
+    lines = {}
+    for row in found.rows:
+        for gate in gates_of(row):
+            name = gate["name"]
+            whose = f"{name} ({row.attack})" if name in OF_AN_ATTACK else name
+            lines[whose] = {
+                "gate": whose,
+                "passed": "yes" if gate["passed"] else "NO",
+                "what it saw": told(name, gate["figures"]).removeprefix(f"{name}: "),
+            }
+    return list(lines.values())
 
 
 def _model(model: Adopted) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.audits.findings import Findings
+from bench.audits.findings import Findings, gates_of
 from bench.specs import Audited, Cell
 from bench.stats.estimate import Estimate
 
@@ -41,7 +41,7 @@ def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
             f"TPR@1%FPR is refused with {found.n} hold-outs (below 437 no interval would exclude "
             "0): whether a few members stand out far above all hold-outs is not known."
         )
-    return [*lines, *_of_knowledge(found, audited), *declined]
+    return [*lines, *_of_gates(found), *_of_knowledge(found, audited), *declined]
 
 
 def _leak(found: Findings) -> str:
@@ -49,7 +49,7 @@ def _leak(found: Findings) -> str:
     if not found.tells_tpr:
         return f"{said} has {_auc(found)}."
     rate = (
-        f"finds {_percent(found.worst.tpr.estimate())} % of members at 1 % false alarms "
+        f"finds {_percent(found.worst.tpr.estimate(), ' %')} of members at 1 % false alarms "
         f"{_up_to(found.chance_tpr)}"
     )
     if found.seen_by_tpr:
@@ -74,6 +74,17 @@ def _void(found: Findings) -> str:
         "without the fine-tuning, or overlap: the figures may say how they differ instead of what "
         "the model remembers. Deal both at random from one source, and check for repeats."
     )
+
+
+def _of_gates(found: Findings) -> list[str]:
+    """How large a difference between the sides the blind gates see."""
+    seen = [
+        f"AUC {100 * gate['figures']['seen_from']:.1f} by {gate['name'].removeprefix('blind ')}"
+        for gate in gates_of(found.rows[0])
+        if "seen_from" in gate["figures"]
+    ]
+    said = f"A difference between the two sets is seen from {' and '.join(seen)} on"
+    return [f"{said}; a smaller one may pass the gates and look like a leak."] if seen else []
 
 
 def _of_knowledge(found: Findings, audited: Audited | None) -> list[str]:
@@ -109,9 +120,9 @@ def _auc(found: Findings) -> str:
     return f"AUC {_percent(found.worst.auc.estimate())} {_up_to(found.chance_auc, 50)}"
 
 
-def _percent(estimate: Estimate) -> str:
+def _percent(estimate: Estimate, unit: str = "") -> str:
     value, low, high = (f"{100 * x:.1f}" for x in estimate[:3])
-    return f"{value} [{low}, {high}]"
+    return f"{value}{unit} [{low}, {high}]"
 
 
 def _up_to(chance: Estimate, value: float | None = None) -> str:

@@ -115,6 +115,8 @@ def _merged(path: Path, model: Any, config: Any, state: dict[str, Tensor]) -> di
 
 def _by_part(path: Path, state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """The file's tensors under the names they have in U-Net and text encoder."""
+    if not state:
+        raise UsageError(f"adapter {path} is empty")
     parts: dict[str, dict[str, Tensor]] = {}
     for name, value in state.items():
         first, _, rest = name.partition(".")

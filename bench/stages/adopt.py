@@ -15,8 +15,11 @@ def run(job: Job) -> dict[str, Any]:
 
     Counts the weights that are not the base's.
     """
+    from importlib.metadata import version
+
     from safetensors.torch import save_file
 
+    job.provenance["peft"] = version("peft")
     model = Adopted(**job.hints["model"])
     if adopted(model.path).identity != job.params["model"]:
         raise ValidationError(f"{model.path} changed while the audit was going on; run again")
@@ -26,7 +29,8 @@ def run(job: Job) -> dict[str, Any]:
         for part in ("unet", "text_encoder")
     }
     changed, of = 0, 0
-    for part, weights in weights_of(model, base).items():
+    # An adapter of the text encoder alone leaves the U-Net as it is.
+    for part, weights in ({"unet": base.unet.state_dict()} | weights_of(model, base)).items():
         for name, value in weights.items():
             if not value.isfinite().all():
                 raise UsageError(f"{model.path}: {part} weight {name} is not finite")

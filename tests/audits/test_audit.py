@@ -72,7 +72,9 @@ def test_a_leak_is_told_in_words_with_chance_and_limits(ask, leaky, tmp_path):
         assert "ref_loss[reference=base]" in text
     assert "bench audit --target" in report
     assert report.count("sha256") == 5  # target, base, both sides, the split
-    assert "| blind captions | yes |" in report
+    assert "| blind captions | yes | AUC " in report
+    assert "| base control (loss) | yes | the base, which saw no pair" in report
+    assert ", peft " in report
 
 
 def test_the_base_itself_leaks_nothing_and_that_is_no_proof(ask, tiny_base):
@@ -138,6 +140,7 @@ def test_a_shadow_may_be_given_with_what_it_was_trained_on(ask, leaky, tiny_base
     assert " - " not in row
 
 
+@pytest.mark.slow
 def test_two_workers_find_the_same(ask, shell, forms, sides, tiny_base, tmp_path):
     words = (*FAST, "--format", "json")
     one = ask(forms["pipeline"], *words)
