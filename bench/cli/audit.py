@@ -28,7 +28,8 @@ def audit(
         str,
         typer.Option(
             help="The fine-tuned model: a pipeline or U-Net folder of diffusers, a U-Net's "
-            ".safetensors, or a LoRA adapter saved by peft or diffusers."
+            ".safetensors, or a LoRA adapter saved by peft or diffusers; or ORGANISATION/NAME"
+            "\\[@REVISION] of one on the hub."
         ),
     ],
     members: Annotated[str, typer.Option(help=f"Pairs it was trained on: {A_SOURCE}.")],

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import OfflineError, UsageError
+from bench.hub import hub_name, snapshot
 from bench.models import adapters
 from bench.models.base import Base, base_identity, load_base
-from bench.models.files import PARTS
+from bench.models.files import PARTS, read_files
 from bench.models.pretrained import named_digests
 from bench.specs import Adopted
 from bench.store import file_digest
@@ -62,11 +64,21 @@ def adopted(name: str, role: str = "target") -> Adopted:
 
 
 def located(name: str, role: str = "target") -> Path:
-    """Where the model of this name lies: a path. Hub ids would be resolved here."""
+    """Where the model of this path, or of this name on the hub, lies on this machine."""
+    if found := hub_name(name):
+        return snapshot(found, _wanted, role)
     place = Path(name).expanduser()
     if not place.exists():
         raise OfflineError(f"no {role} at {place}; give {FORMS}")
     return place.resolve()
+
+
+def _wanted(names: Iterable[str]) -> list[str]:
+    """Of a repository's files those of a whole pipeline, or of a part with what says what it is."""
+    names = sorted(names)
+    if INDEX in names:
+        return [INDEX, *read_files(names, None, "of that name")]
+    return [name for name in names if name.endswith((".json", ".safetensors"))]
 
 
 def needs_base(model: Adopted) -> str | None:

@@ -10,10 +10,11 @@ import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import _collate_lora_metadata as metadata_of
 from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_kohya
+from hubs import write_cache
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from bench.errors import UsageError
+from bench.errors import OfflineError, UsageError
 from bench.models.adapters import LORA, PEFT_WEIGHTS
 from bench.models.adopted import adopted, weights_of
 from bench.models.base import encode_text, load_base
@@ -188,3 +189,18 @@ def test_other_kinds_of_adapter_are_named(base, tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps(told | {"peft_type": "LOHA"}))
     with pytest.raises(UsageError, match="of type LOHA; only LORA"):
         weights_of(adopted(str(tmp_path)), base)
+
+
+def test_an_adapter_and_a_pipeline_by_name_on_the_hub(tiny_base, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    trained = stir(get_peft_model(load_base(tiny_base).unet, config()))
+    trained.save_pretrained(tmp_path / "saved")
+    write_cache(tmp_path / "hub", "somebody/adapter", tmp_path / "saved")
+    write_cache(tmp_path / "hub", "somebody/tiny-sd", tiny_base)
+    near, far = adopted(str(tmp_path / "saved")), adopted("somebody/adapter")
+    assert (far.form, far.identity) == ("peft", near.identity)
+    assert adopted("somebody/tiny-sd@main").form == "pipeline"
+    with pytest.raises(OfflineError, match="target somebody/absent is no folder"):
+        adopted("somebody/absent")
