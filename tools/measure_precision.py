@@ -1,7 +1,8 @@
-"""What a lower precision of the U-Net does to attacks: features pair by pair, AUC and TPR@1%FPR.
+"""What a lower precision of the U-Net does to attacks: statistics pair by pair, AUC, TPR@1%FPR.
 
-Fine-tunes undefended targets, shadows and references unless the store holds them, asks them in fp32
-and in each other precision at the same noise, and compares. Prints Markdown.
+Undefended targets (fine-tuned unless the store holds them) are asked in fp32 and in each other
+precision at the same noise. What an attack learns it learns on the shadow in fp32, so that the
+figures differ by the target's answers alone. Prints Markdown.
 
     python tools/measure_precision.py --store STORE --seeds 0,1,2 --precision bf16,fp16
 """
@@ -9,29 +10,34 @@ and in each other precision at the same noise, and compares. Prints Markdown.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.boards.tables import markdown
 from bench.executors.local import run
 from bench.pipeline import cell_stage, label
 from bench.plan import missing
+from bench.plugins import instantiate
 from bench.request import Request
-from bench.specs import Stage
+from bench.specs import Cell, Stage
 from bench.stats.paired import auc_difference, mean_difference, tpr_difference
 from bench.stats.roc import auc, tpr_at_fpr
 from bench.store import Store
 
-ATTACKS = (
-    "loss mc pia secmi clid_th[reduction=null] clid_th clid_vec ref_loss[reference=base] "
-    "ref_align[reference=base]"
-)
-"""Of which none needs a training beyond target and shadow."""
+ATTACKS = "loss mc clid_th ref_loss[reference=base] ref_align[reference=base]"
 FPR = 0.01
+
+
+class Answers(NamedTuple):
+    """Of one attack, seed and precision: a statistic of each pair, and scores of both sides."""
+
+    statistic: NDArray[np.float64]
+    sides: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Lines:
@@ -44,7 +50,7 @@ class Lines:
         print(f"{label(stage)}: {seconds:.0f} s", file=sys.stderr, flush=True)
 
     def failed(self, stage: Stage, error: str) -> None:
-        print(f"{label(stage)} failed: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(f"{label(stage)} failed: {error}")
 
     def tick(self) -> None:
         pass
@@ -54,69 +60,85 @@ def main() -> None:
     """Asks, compares, prints."""
     given = _arguments()
     store, seeds = Store(given.store), tuple(map(int, given.seeds.split(",")))
-    attacks = given.attacks.split()
-    precisions = ["fp32", *given.precision.split(",")]
-    ends: dict[tuple[str, str, int], Stage] = {}
+    found: dict[tuple[str, str, int], Answers] = {}
+    attacks, precisions = given.attacks.split(), ["fp32", *given.precision.split(",")]
     for precision in precisions:
         request = Request(["none"], attacks, given.data, given.base, given.recipe, seeds=seeds,
                           precision=precision)  # fmt: skip
-        for cell in request.cells():
-            ends[precision, cell.attack.label, cell.seed] = cell_stage(cell).inputs["scores"]
-    began = time.monotonic()
-    failed = run(missing(store, ends.values(), print), store, 1, Lines())
-    print(f"asked in {time.monotonic() - began:.0f} s, {len(failed)} failed", file=sys.stderr)
+        cells = request.cells()
+        ends = [cell_stage(cell).inputs["features"] for cell in cells]
+        run(missing(store, [*ends, *_shadows(cells)], print), store, 1, Lines())
+        for cell in cells:
+            found[precision, cell.attack.label, cell.seed] = _answers(store, cell)
     for precision in precisions[1:]:
-        lines = [_line(store, ends, precision, name, seeds) for name in attacks]
+        lines = [_line(found, precision, name, seeds) for name in attacks]
         print(
             f"\n{precision}\n\n" + markdown(list(lines[0]), [list(one.values()) for one in lines])
         )
 
 
+def _shadows(cells: list[Cell]) -> list[Stage]:
+    """The shadow's features, in fp32, of attacks that learn their score from them."""
+    usual = [cell.model_copy(update={"precision": "fp32"}) for cell in cells if _learns(cell)]
+    return [cell_stage(cell).inputs["scores"].inputs["shadow"] for cell in usual]
+
+
+def _learns(cell: Cell) -> bool:
+    return cell.attack.name.startswith("clid")
+
+
+def _answers(store: Store, cell: Cell) -> Answers:
+    """CLiD's statistic is its mean difference, every other attack's its mean feature."""
+    metrics = cell_stage(cell)
+    ids, features = _features(store, metrics.inputs["features"])
+    attack, statistic = instantiate("attack", cell.attack), features
+    if _learns(cell):
+        (shadow,) = _shadows([cell])
+        asked, seen = _features(store, shadow)
+        attack.fit(seen, np.isin(asked, _members(store, shadow, "shadow_members")))
+        statistic = features[:, 1:]
+    scores = attack.score(features)
+    inside = np.isin(ids, _members(store, metrics, "members"))
+    return Answers(statistic.mean(axis=1), (scores[inside], scores[~inside]))
+
+
+def _features(store: Store, stage: Stage) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+    path = store.folder(stage.kind, stage.key) / "features.npz"
+    with np.load(path, allow_pickle=False) as stored:
+        return stored["ids"], stored["features"][0]
+
+
+def _members(store: Store, stage: Stage, part: str) -> list[str]:
+    split = stage.inputs["split"]
+    record = store.folder(split.kind, split.key) / "record.json"
+    members: list[str] = json.loads(record.read_text(encoding="utf-8"))["result"][part]
+    return members
+
+
 def _line(
-    store: Store, ends: dict[Any, Stage], precision: str, name: str, seeds: tuple[int, ...]
+    found: dict[tuple[str, str, int], Answers], precision: str, name: str, seeds: tuple[int, ...]
 ) -> dict[str, str]:
-    """One attack: its score's error beside its spread, and what that does to the figures."""
-    shares, agreed, areas, rates, by_auc, by_tpr = [], [], [], [], [], []
-    for seed in seeds:
-        usual, lower = (_found(store, ends[p, name, seed]) for p in ("fp32", precision))
-        moved = lower["statistic"] - usual["statistic"]
-        shares.append(moved.std() / usual["statistic"].std())
-        agreed.append(np.corrcoef(lower["statistic"], usual["statistic"])[0, 1])
-        sides = [(one["members"], one["holdouts"]) for one in (lower, usual)]
-        areas.append([auc(*side) for side in sides])
-        rates.append([tpr_at_fpr(*side, FPR) for side in sides])
-        by_auc.append(auc_difference(*sides))
-        by_tpr.append(tpr_difference(*sides, FPR))
-    area, rate = (100 * np.mean(found, axis=0) for found in (areas, rates))
+    """One attack: its statistic's error beside its spread, and what that does to the figures."""
+    pairs = [[found[p, name, seed] for p in (precision, "fp32")] for seed in seeds]
+    errors = [
+        (lower.statistic - usual.statistic).std() / usual.statistic.std() for lower, usual in pairs
+    ]
+    alike = [np.corrcoef(lower.statistic, usual.statistic)[0, 1] for lower, usual in pairs]
+    areas = mean_difference([auc_difference(lower.sides, usual.sides) for lower, usual in pairs])
+    rates = mean_difference(
+        [tpr_difference(lower.sides, usual.sides, FPR) for lower, usual in pairs]
+    )
+    area = np.mean([auc(*usual.sides) for _, usual in pairs])
+    rate = np.mean([tpr_at_fpr(*usual.sides, FPR) for _, usual in pairs])
     return {
         "attack": f"`{name}`",
-        "error / spread": f"{np.mean(shares):.4f} ({min(shares):.4f} to {max(shares):.4f})",
-        "correlation": f"{np.mean(agreed):.5f}",
-        "AUC fp32": f"{area[1]:.2f}",
-        f"AUC {precision} - fp32": _told(mean_difference(by_auc)),
-        "TPR@1%FPR fp32": f"{rate[1]:.1f}",
-        f"TPR {precision} - fp32": _told(mean_difference(by_tpr)),
+        "error / spread": f"{np.mean(errors):.4f} ({min(errors):.4f} to {max(errors):.4f})",
+        "correlation": f"{np.mean(alike):.5f}",
+        "AUC in fp32": f"{100 * area:.2f}",
+        "difference": _told(areas),
+        "TPR@1%FPR in fp32": f"{100 * rate:.1f}",
+        "its difference": _told(rates),
     }
-
-
-def _found(store: Store, scores: Stage) -> dict[str, Any]:
-    """The target's statistic before anything is learned, and scores of members and hold-outs.
-
-    The statistic is CLiD's mean difference, and of the other attacks their mean feature.
-    """
-    with np.load(_file(store, scores, "scores"), allow_pickle=False) as stored:
-        values, inside = stored["scores"], stored["is_member"]
-    features = scores.inputs["target"]
-    with np.load(_file(store, features, "features"), allow_pickle=False) as stored:
-        columns = stored["features"][0]
-    if features.params["attack"]["name"].startswith("clid"):
-        columns = columns[:, 1:]
-    return {"statistic": columns.mean(axis=1), "members": values[inside],
-            "holdouts": values[~inside]}  # fmt: skip
-
-
-def _file(store: Store, stage: Stage, name: str) -> Path:
-    return store.folder(stage.kind, stage.key) / f"{name}.npz"
 
 
 def _told(difference: Any) -> str:

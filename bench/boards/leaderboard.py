@@ -148,7 +148,6 @@ def _measured(standings: Sequence[Standing]) -> list[str]:
         f"members and {pairs[0][1]} hold-outs of its own split, by version "
         f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
         "Percentages with 95 % intervals.",
-        f"Samples: {sampled(about.target.sampling.model_dump(), about.target.resolution)}.",
         "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused; chance is "
         f"{100 * standings[0].chance.value:.1f}. AUC: 50 is chance.",
         *(["Provisional: some models have fewer than three seeds."] if few else []),
@@ -158,12 +157,13 @@ def _measured(standings: Sequence[Standing]) -> list[str]:
 def _defense_notes(standings: Sequence[Standing]) -> list[str]:
     band = max((one.chance for one in standings), key=lambda chance: chance.high)
     first = standings[0].entry
-    utility = first.utility(first.seeds[0])
+    utility, target = first.utility(first.seeds[0]), first.about.target
+    made = sampled(target.sampling.model_dump(), target.resolution)
     return [
         "As many attackers as stand on a row here, knowing nothing, stay at or below "
         f"{100 * band.high:.1f} TPR@1%FPR in 39 of 40 rows; such figures are shown as `≤ chance`.",
-        f"KID and FD64: {utility['n']} samples on EfficientNet-Lite0 features, no FID; real "
-        f"pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
+        f"KID and FD64: {utility['n']} samples ({made}) on EfficientNet-Lite0 features, no FID; "
+        f"real pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
         f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
         "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
         "the pairs, measured on the other, both ways, and chosen anew in every replicate of the "

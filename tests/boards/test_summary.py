@@ -9,6 +9,7 @@ import pytest
 
 from bench.boards.rows import collect, common_clip
 from bench.boards.summary import figures, notes, tables
+from bench.specs import Stage
 
 Make = Callable[..., Any]
 
@@ -58,6 +59,11 @@ def test_a_refused_figure_is_said_to_be_refused(metrics: Make) -> None:
         ),
         ({"own_text_tower": True}, "the model's own text encoder"),
         ({"clip_gain_real": 1.0}, "a higher CLIPScore is not shown to be better"),
+        ({}, "Samples: DDIM, 25 steps, guidance 3, 32 x 32 pixels; same prompts"),
+        (
+            {"sampling": {"n": 350, "steps": 20, "guidance": 7.5, "sampler": "dpm++"}},
+            "Samples: DPM-Solver++ (2M), 20 steps, guidance 7.5, 32 x 32 pixels",
+        ),
         ({"notes": {"reph": {"changed": 0.98765}}}, "reph: changed 0.988."),
     ],
 )
@@ -153,3 +159,35 @@ def test_of_two_clips_that_scored_alike_many_rows_the_later_counts(metrics: Make
     assert common_clip(rows) == "bbbb"
     assert figures(rows)[0]["clip_score"] == 30
     assert common_clip(rows_of(metrics(clip=None))) is None
+
+
+def proper(fid: float, n: int) -> dict[str, Any]:
+    """As the utility stage gives it where Inception's weights were given."""
+    kid = {"value": 0.03, "low": 0.02, "high": 0.04, "method": "m", "level": 0.95}
+    one = {"fid": fid, "fid_floor": 60.0, "kid": kid, "kid_floor": kid}
+    return {"tf1": one, "aa": one | {"fid": fid - 1}, "rank_deficient": n <= 2048}
+
+
+@pytest.mark.parametrize(("n", "marked"), [(350, True), (5000, False)])
+def test_both_ways_of_resizing_have_a_name_and_too_few_pictures_are_marked(
+    metrics: Make, n: int, marked: bool
+) -> None:
+    stage, result = metrics()
+    result["utility"] |= {"fid": proper(80.5, n), "n": n}
+    rows = rows_of((stage, result))
+    (line,) = [note for note in notes(rows) if "Inception" in note]
+    assert f"n = {n}: fid_tf1 80.50 (resized as in TensorFlow 1; real against real 60.00)" in line
+    assert "fid_aa 79.50" in line
+    assert ("RANK-DEFICIENT" in line) == marked
+    told = figures(rows)[0]
+    names = ("fid_tf1", "fid_tf1_floor", "fid_aa", "kid_aa", "kid_aa_floor")
+    assert [told[name] for name in names] == [80.5, 60.0, 79.5, 0.03, 0.03]
+    assert figures(rows_of(metrics()))[0]["fid_tf1"] is None
+
+
+def test_a_lower_precision_of_queries_is_said_with_the_attack(metrics: Make) -> None:
+    stage, result = metrics()
+    lower = Stage("metrics", {"cell": stage.params["cell"] | {"precision": "bf16"}})
+    rows = rows_of((stage, result), (lower, result))
+    assert [row.attack for row in rows] == ["loss", "loss (asked in bf16)"]
+    assert [told["query_precision"] for told in figures(rows)] == ["fp32", "bf16"]

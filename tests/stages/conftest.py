@@ -68,9 +68,11 @@ def run(write, tiny_base, tmp_path) -> Callable[..., Done]:
         *,
         work: Path | None = None,
         clip_folder: Path | None = None,
+        weights: Path | None = None,
         **params: Any,
     ) -> Done:
-        hints = {"data": "scenes", "base": str(tiny_base), "inception": None}
+        hints = {"data": "scenes", "base": str(tiny_base)}
+        hints["inception"] = weights and str(weights)
         hints["clip"] = clip_folder and str(clip_folder)
         for role in ("attack", "defense"):
             if role in params:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from clips import write_clip
 from conftest import WIDTH
 
@@ -14,6 +15,8 @@ from bench.models.target import ModelTarget
 from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
+from bench.utility.inception import inception
+from bench.utility.inception_network import Inception
 from bench.utility.manifold import overlap
 
 
@@ -126,3 +129,41 @@ def test_a_clip_that_is_the_model_s_ear_is_told(stages, tiny_base, tmp_path):
 def test_a_clip_that_changed_meanwhile_is_refused(stages, clip):
     with pytest.raises(ValidationError, match="CLIP .* changed while the run was going on"):
         stages(clip_folder=clip, clip="another")
+
+
+@pytest.mark.slow
+def test_fid_is_of_both_resizings_on_equal_numbers_and_marked(
+    run, split, parts, scene_pairs, tmp_path
+):
+    """Of a network of the true shape; the published weights are checked where they are named."""
+    torch.manual_seed(0)
+    weights = tmp_path / "weights.pth"
+    torch.save(Inception().state_dict(), weights)
+    sampling = {"n": 6, "steps": 2, "guidance": 2.0, "sampler": "dpm++"}
+    samples = run("samples", {"split": split}, sampling=sampling, at=0)
+    real = run("real", {"split": split}, resolution=16, weights=weights)
+    inputs = {"split": split, "samples": samples.folder, "real": real.folder}
+    found = run("utility", inputs, at=0, weights=weights).result["fid"]
+    assert found.keys() == {"rank_deficient", "tf1", "aa"}
+    assert found["rank_deficient"]
+    pictures = [stored(samples, "samples")["pictures"]]
+    for part in ("reference", "auxiliary"):
+        some = scene_pairs.select(sorted(parts[part])[:6])
+        pictures.append(np.stack([square(pair.image, 16) for pair in some]))
+    for resizing in ("tf1", "aa"):
+        fake, own, other = (inception(some, weights, resizing) for some in pictures)
+        for name, one in (("", fake), ("_floor", other)):
+            wanted = few_points(own, one)
+            assert found[resizing][f"fid{name}"] == pytest.approx(wanted, rel=1e-2, abs=1e-6)
+            kid = kernel_distance(own, one).value
+            assert found[resizing][f"kid{name}"]["value"] == pytest.approx(kid, abs=1e-6)
+    assert found["tf1"]["fid"] != found["aa"]["fid"]
+
+
+def few_points(a, b):
+    """Without a covariance: tr sqrt(S T) is the nuclear norm of A B^T / (n - 1)."""
+    left, right = a - a.mean(0), b - b.mean(0)
+    n = len(a) - 1
+    shared = np.linalg.svd(left @ right.T, compute_uv=False).sum() / n
+    spread = ((left**2).sum() + (right**2).sum()) / n
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + spread - 2 * shared
