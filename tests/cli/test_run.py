@@ -249,6 +249,28 @@ def test_a_clip_adds_its_score_and_trains_nothing(
     assert json.loads(again.out)["rows"][0]["clip_score"] is None
 
 
+def test_how_queries_and_samples_are_made_is_said_and_trains_nothing(
+    ran: Any, cli: Callable[..., Any], copied: Path
+) -> None:
+    words = ("--precision", "bf16", "--sampler", "dpm++", "--steps", 3, "--guidance", 2)
+    words += ("--samples", 5, "--attack", "loss", "--store", copied, "--workers", 1)
+    before = set(numbers(copied))
+    ended = cli("run", *ran.words, *words, "--format", "json")
+    assert ended.code == 0, ended.err
+    shown = json.loads(ended.out)
+    (row,) = shown["rows"]
+    assert row["attack"] == "loss (asked in bf16)"
+    names = ("query_precision", "sampler", "sampling_steps", "guidance", "utility_n", "resolution")
+    assert [row[name] for name in names] == ["bf16", "dpm++", 3, 2.0, 5, 16]
+    assert any(
+        "DPM-Solver++ (2M), 3 steps, guidance 2, 16 x 16 pixels" in note for note in shown["notes"]
+    )
+    made = {records(copied)[key].parent.parent.name for key in set(numbers(copied)) - before}
+    assert made == {"features", "scores", "samples", "utility", "metrics"}
+    usual = json.loads(cli("run", *ran.words, *BOTH, "--store", copied, "--format", "json").out)
+    assert usual["rows"][0]["held_out_loss"] == row["held_out_loss"]
+
+
 def test_canaries_are_trained_on_by_half_and_counted_apart(
     tiny_words: Any, copied: Path, cli: Callable[..., Any]
 ) -> None:
