@@ -45,7 +45,7 @@ def document(found: Findings, cell: Cell, declined: Sequence[str]) -> dict[str, 
         "worst_auc": auc._asdict(),
         "chance_auc": found.chance_auc._asdict(),
         "smallest_auc_seen": found.smallest_auc,
-        "epsilon_at_least": found.epsilon.value,
+        "epsilon_at_least": None if found.failed else found.epsilon.value,
     }
     if found.tells_tpr:
         said |= {

@@ -25,17 +25,21 @@ def verdict(found: Findings) -> str:
 
 def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
     """What the verdict rests on and what it leaves open."""
-    bound, audited = found.epsilon, cell.audited
+    audited, count = cell.audited, len(found.rows)
+    attacks = f"{count} attacks" if count > 1 else "one attack"
     lines = [
-        f"{found.m} members, {found.n} hold-outs, {len(found.rows)} attacks; intervals: 95 %. The "
-        "worst attack is chosen on one half of the pairs and measured on the other, both ways; its "
-        "interval and the chance it is held against allow for the choice.",
-        f"Empirical lower bound: epsilon >= {bound.value:.2f} at 95 % (attack and threshold chosen "
-        "on one half, tested once on the other). It is what this attack shows on these pairs; no "
-        "guarantee and no upper bound.",
+        f"{found.m} members, {found.n} hold-outs, {attacks}; intervals: 95 %. The worst attack is "
+        "chosen on one half of the pairs and measured on the other, both ways; its interval and "
+        "the chance it is held against allow for the choice.",
         "It is about this one model and these pairs. A stronger attack, or another training on the "
         "same data, may leak more.",
     ]
+    if not found.failed:
+        lines.append(
+            f"Empirical lower bound: epsilon >= {found.epsilon.value:.2f} at 95 % (attack and "
+            "threshold chosen on one half, tested once on the other). It is what this attack shows "
+            "on these pairs; no guarantee and no upper bound."
+        )
     if not found.tells_tpr:
         lines.append(
             f"TPR@1%FPR is refused with {found.n} hold-outs (below 437 no interval would exclude "

@@ -106,6 +106,7 @@ def test_another_distribution_fails_a_gate_with_exit_3(ask, leaky, tmp_path):
     said = json.loads(ended.out)["verdict"]
     assert said["outcome"] == "not interpretable"
     assert said["text"].startswith("Not interpretable: blind captions: AUC ")
+    assert said["epsilon_at_least"] is None
 
 
 def test_a_shadow_is_trained_from_auxiliary_pairs(ask, leaky, sides, tmp_path):
