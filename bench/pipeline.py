@@ -17,11 +17,12 @@ share shadow and control, all runs share the features of real pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from bench.plugins import resolve
+from bench.shards import SHARD, Bounds, bounds, told
 from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage
 
 EARLY = 0.25
@@ -30,10 +31,6 @@ EARLY = 0.25
 A quarter and a half did equally well, and better than all, in trials on `tiles` before this suite
 was written; it is not tuned further.
 """
-SHARD = 1024
-"""Pairs a shard; a multiple of the rows a forward, so that batches and their bits stay the same."""
-WHOLE = 2
-"""Sets of no more than so many shards are asked about in one stage."""
 
 
 def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
@@ -68,28 +65,21 @@ PLAIN = {
 def label(stage: Stage) -> str:
     """A stage in a few words: `train members (reph)`."""
     params, named = stage.params, stage.hints.get("label")
+    some = told(params.get("shard"))
     if stage.kind == "train":
         role = ROLES.get(params["part"], "reference of one half")
         return f"train {role} ({params['defense']['name']}, seed {params['seed']})"
     if stage.kind == "reference":
-        return f"{named}: reference on {params['part']}{_some(params)} (seed {params['seed']})"
+        return f"{named}: reference on {params['part']}{some} (seed {params['seed']})"
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
-        return f"{named} on {on}{_some(params)} (seed {params['seed']})"
+        return f"{named} on {on}{some} (seed {params['seed']})"
     if stage.kind == "scores":
         return f"scores ({named})"
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
     return PLAIN.get(stage.kind, stage.kind)
-
-
-def _some(params: Mapping[str, Any]) -> str:
-    """Which pairs a shard is about, counted from 1."""
-    if "shard" not in params:
-        return ""
-    first, end = params["shard"]
-    return f", pairs {first + 1} {'on' if end is None else f'to {end}'}"
 
 
 class _Graph:
@@ -166,18 +156,11 @@ class _Graph:
             )
         return self._asked("features", part, at, {**references, **found}, {})
 
-    def shards(self, part: str) -> list[tuple[int, int | None]]:
-        """First pair of each shard and the one after its last; none for a set asked as a whole.
-
-        The last is open: how many pairs a split really holds is known when it has been made.
-        """
+    def shards(self, part: str) -> list[Bounds]:
+        """How a part is cut; the target's holds canaries too, and a fold is a half at most."""
         cell = self.cell
         n = cell.asked // FOLDS + FOLDS if part.startswith("fold_") else cell.asked
-        n += cell.canaries if part == "target" else 0
-        if n <= WHOLE * self.shard:
-            return []
-        firsts = range(0, n, self.shard)
-        return [(first, first + self.shard) for first in firsts[:-1]] + [(firsts[-1], None)]
+        return bounds(n + (cell.canaries if part == "target" else 0), self.shard)
 
     def _reference(
         self, role: str, part: str, at: int | None, inputs: dict[str, Stage], hints: dict[str, Any]
@@ -198,7 +181,7 @@ class _Graph:
         at: int | None,
         inputs: dict[str, Stage],
         hints: dict[str, Any],
-        shard: tuple[int, int | None] | None = None,
+        shard: Bounds | None = None,
     ) -> Stage:
         """The attack meets a model: the target, the shadow, the base, or its reference."""
         cell = self.cell

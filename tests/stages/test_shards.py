@@ -10,9 +10,10 @@ import pytest
 from bench.executors.local import run as run_stages
 from bench.executors.work import describe
 from bench.models.evaluations import ROWS
-from bench.pipeline import SHARD, _Graph, cell_stage, label
+from bench.pipeline import _Graph, cell_stage, label
 from bench.plan import missing
 from bench.request import Request
+from bench.shards import SHARD
 from bench.store import Store
 from bench.training.recipe import RECIPES
 
