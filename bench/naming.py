@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from bench.shards import told
 from bench.specs import Stage
 
 ROLES = {"members": "target", "shadow_members": "shadow", "shadow_all": "reference"}
@@ -19,25 +17,18 @@ PLAIN = {
 def label(stage: Stage) -> str:
     """A stage in a few words: `train members (reph)`."""
     params, named = stage.params, stage.hints.get("label")
+    some = told(params.get("shard"))
     if stage.kind == "train":
         role = ROLES.get(params["part"], "reference of one half")
         return f"train {role} ({params['defense']['name']}, seed {params['seed']})"
     if stage.kind == "reference":
-        return f"{named}: reference on {params['part']}{_some(params)} (seed {params['seed']})"
+        return f"{named}: reference on {params['part']}{some} (seed {params['seed']})"
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
-        return f"{named} on {on}{_some(params)} (seed {params['seed']})"
+        return f"{named} on {on}{some} (seed {params['seed']})"
     if stage.kind in ("scores", "adopt"):
         return f"{stage.kind} ({named})"
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
     return PLAIN.get(stage.kind, stage.kind)
-
-
-def _some(params: Mapping[str, Any]) -> str:
-    """Which pairs a shard is about, counted from 1."""
-    if "shard" not in params:
-        return ""
-    first, end = params["shard"]
-    return f", pairs {first + 1} {'on' if end is None else f'to {end}'}"

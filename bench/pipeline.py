@@ -22,6 +22,7 @@ from functools import cache
 from typing import Any
 
 from bench.plugins import resolve
+from bench.shards import SHARD, Bounds, bounds
 from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage
 
 EARLY = 0.25
@@ -30,10 +31,6 @@ EARLY = 0.25
 A quarter and a half did equally well, and better than all, in trials on `tiles` before this suite
 was written; it is not tuned further.
 """
-SHARD = 1024
-"""Pairs a shard; a multiple of the rows a forward, so that batches and their bits stay the same."""
-WHOLE = 2
-"""Sets of no more than so many shards are asked about in one stage."""
 
 
 def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
@@ -133,18 +130,11 @@ class Graph:
             )
         return self._asked("features", part, at, {**references, **found}, {})
 
-    def shards(self, part: str) -> list[tuple[int, int | None]]:
-        """First pair of each shard and the one after its last; none for a set asked as a whole.
-
-        The last is open: how many pairs a split really holds is known when it has been made.
-        """
+    def shards(self, part: str) -> list[Bounds]:
+        """How a part is cut; the target's holds canaries too, and a fold is a half at most."""
         cell = self.cell
         n = cell.asked // FOLDS + FOLDS if part.startswith("fold_") else cell.asked
-        n += cell.canaries if part == "target" else 0
-        if n <= WHOLE * self.shard:
-            return []
-        firsts = range(0, n, self.shard)
-        return [(first, first + self.shard) for first in firsts[:-1]] + [(firsts[-1], None)]
+        return bounds(n + (cell.canaries if part == "target" else 0), self.shard)
 
     def _reference(
         self, role: str, part: str, at: int | None, inputs: dict[str, Stage], hints: dict[str, Any]
@@ -165,7 +155,7 @@ class Graph:
         at: int | None,
         inputs: dict[str, Stage],
         hints: dict[str, Any],
-        shard: tuple[int, int | None] | None = None,
+        shard: Bounds | None = None,
     ) -> Stage:
         """The attack meets a model: the target, the shadow, the base, or its reference."""
         cell = self.cell

@@ -11,9 +11,10 @@ from bench.executors.local import run as run_stages
 from bench.executors.work import describe
 from bench.models.evaluations import ROWS
 from bench.naming import label
-from bench.pipeline import SHARD, Graph, cell_stage
+from bench.pipeline import Graph, cell_stage
 from bench.plan import missing
 from bench.request import Request
+from bench.shards import SHARD
 from bench.store import Store
 from bench.training.recipe import RECIPES
 
