@@ -19,6 +19,7 @@ from bench.plugins import instantiate, resolve
 from bench.rng import generator
 from bench.training import private
 from bench.training.loop import Task, _losses, _session
+from bench.training.means import Means
 from bench.training.visits import Schedule
 
 DPSGD, DPLoRA = (getattr(family("differential_privacy"), n) for n in ("DPSGD", "DPLoRA"))
@@ -45,7 +46,9 @@ def quick_sigma(monkeypatch):
 @pytest.fixture
 def session(tiny_base, tmp_path):
     task = Task(PAIRS, RECIPE, "default", 0, PAIRS, Composition())
-    return _session(load_base(tiny_base), task, Schedule(RECIPE, 10, 0), tmp_path, lambda *_: None)
+    return _session(
+        load_base(tiny_base), task, Schedule(RECIPE, 10, 0), tmp_path, lambda *_: None, Means()
+    )
 
 
 def summed(session, chosen, clip, batch=1, noise=0.0, step=0):

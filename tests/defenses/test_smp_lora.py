@@ -13,6 +13,7 @@ from bench.composition import Composition
 from bench.errors import UsageError
 from bench.models.base import load_base
 from bench.training.loop import Task, _losses, _session
+from bench.training.means import Means
 from bench.training.session import Session
 from bench.training.trainer import Trainer
 from bench.training.visits import Schedule
@@ -40,7 +41,9 @@ def begun(base, defense, tmp_path, recipe=RECIPE):
     """A training at its first step, with the defense set up."""
     composed = Composition([defense])
     task = Task(PAIRS, composed.recipe(recipe, 10), "default", 0, AUXILIARY, composed)
-    return _session(load_base(base), task, Schedule(recipe, 10, 0), tmp_path, lambda *_: None)
+    return _session(
+        load_base(base), task, Schedule(recipe, 10, 0), tmp_path, lambda *_: None, Means()
+    )
 
 
 def log_member(defense, batch, session):

@@ -23,7 +23,7 @@ from bench.entries.places import write
 from bench.entries.schema import Provenance
 from bench.runs import find, saved
 from bench.store import Store
-from bench.training.recipe import RECIPES, Recipe
+from bench.training.recipe import RECIPES, SUMMARIES, Recipe
 
 TINY = Recipe(name="tiny", epochs=2, keep=(1,), crop_margin=2)
 MINE = '''
@@ -60,9 +60,9 @@ class Runs(NamedTuple):
 
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Iterator[Recipe]:
-    RECIPES["tiny"] = TINY
+    RECIPES["tiny"], SUMMARIES["tiny"] = TINY, "of tests"
     yield TINY
-    del RECIPES["tiny"]
+    del RECIPES["tiny"], SUMMARIES["tiny"]
 
 
 @pytest.fixture(scope="session")
