@@ -31,4 +31,4 @@ def label(stage: Stage) -> str:
     if stage.kind == "metrics":
         cell = params["cell"]
         return f"metrics ({cell['defense']['label']}, {cell['attack']['label']})"
-    return PLAIN.get(stage.kind, stage.kind)
+    return PLAIN.get(stage.kind, stage.kind) + some

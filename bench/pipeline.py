@@ -9,7 +9,8 @@
             +-- real ----------------------------------------/
             +-- blind, duplicates (gates of the split) ------/
 
-Of large sets `features` and `reference` are asked in shards, which are stages of their own.
+Of large sets `features` and `reference` are asked, and many samples are made, in shards, which are
+stages of their own.
 
 Stages with equal keys are one stage: two attacks on one defense train once, all defenses of a seed
 share shadow and control, all runs share the features of real pictures.
@@ -23,7 +24,7 @@ from typing import Any
 
 from bench.plugins import resolve
 from bench.shards import SHARD, Bounds, bounds
-from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage
+from bench.specs import FOLDS, SAMPLES_ROLE, SHARD_ROLE, Cell, Component, Shadow, Stage
 
 EARLY = 0.25
 """Share of the recipe's epochs after which a reference stops.
@@ -227,19 +228,19 @@ class Graph:
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()
         common: dict[str, Any] = {"base": cell.base_identity, "at": cell.at if model else 0}
-        samples = Stage(
-            "samples",
-            {**common, "sampling": cell.sampling.model_dump()},
-            {"split": self.reserved, **model},
-            self.common,
-        )
+        asked = {**common, "sampling": cell.sampling.model_dump()}
+        below = {"split": self.reserved, **model}
+        samples = {
+            f"{SAMPLES_ROLE}_{number}": Stage("samples", {**asked, "shard": b}, below, self.common)
+            for number, b in enumerate(bounds(cell.sampling.n, self.shard))
+        } or {SAMPLES_ROLE: Stage("samples", asked, below, self.common)}
         weights: dict[str, Any] = {"inception": cell.inception_digest}
         if cell.inception_digest:
             weights["resizing"] = ["tf1", "aa"]
         places = {**self.common, "inception": cell.inception}
         side = {"resolution": cell.resolution, **weights}
         real = Stage("real", side, {"split": self.reserved}, places)
-        inputs = {"split": self.reserved, "samples": samples, "real": real, **model}
+        inputs = {"split": self.reserved, **samples, "real": real, **model}
         return Stage(
             "utility",
             {**common, **weights, "clip": cell.clip_digest},

@@ -26,6 +26,8 @@ FOLDS = 2
 """Halves of the shadow's pairs between which references are cross-fitted."""
 SHARD_ROLE = "shard_"
 """Begins the roles of the shards that a stage joins."""
+SAMPLES_ROLE = "samples"
+"""The role of a model's samples; begins those of their shards."""
 STAGE_VERSIONS = {
     "split": 2,
     "blind": 1,

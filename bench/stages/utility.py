@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.geometry import square
+from bench.data.geometry import Squares
 from bench.data.pairs import Pairs
 from bench.errors import ValidationError
 from bench.models.base import Base
 from bench.models.target import ModelTarget
+from bench.specs import SAMPLES_ROLE
 from bench.stages.job import Job
 from bench.stats.estimate import Estimate
 from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
+from bench.utility.generated import Generated, Pictures
 from bench.utility.inception import DIMENSIONS, RESIZINGS, inception
 from bench.utility.manifold import overlap
 
@@ -25,22 +27,21 @@ LOSS_TIMESTEPS = tuple(range(50, 1000, 100))
 
 def run(job: Job) -> dict[str, Any]:
     """Distances and overlap with n and the real-against-real figure, alignment, held-out loss."""
-    with np.load(job.inputs["samples"] / "samples.npz", allow_pickle=False) as stored:
-        ids, pictures = stored["ids"].tolist(), stored["pictures"]
+    pictures = _samples(job)
     with np.load(job.inputs["real"] / "real.npz", allow_pickle=False) as stored:
         real = dict(stored)
     reference, auxiliary = real["reference"], real["auxiliary"]
-    fake = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
     # Equal n everywhere: a Frechet distance of fewer pictures is larger for that alone.
-    n = min(len(fake), len(reference), len(auxiliary))
-    fake, reference, auxiliary = fake[:n], reference[:n], auxiliary[:n]
+    n = min(len(pictures), len(reference), len(auxiliary))
+    pictures, reference, auxiliary = pictures.first(n), reference[:n], auxiliary[:n]
+    fake = effnet(pictures, lambda done, of: job.progress(done, of, "pictures"))
     model, pairs = job.model(), job.part("reference")
     losses = _held_out_losses(job, model, pairs)
-    scores, alignment = _alignment(job, model, pairs.select(ids[:n]), pictures[:n])
+    scores, alignment = _alignment(job, model, pairs.select(pictures.ids), pictures)
     np.savez(job.out / "utility.npz", features=fake, held_out=losses, clip_scores=scores)
     return {
         "n": n,
-        "fid": _fid(job, pictures[:n], real),
+        "fid": _fid(job, pictures, real),
         "kid_effnet": kernel_distance(reference, fake)._asdict(),
         "kid_effnet_floor": kernel_distance(reference, auxiliary)._asdict(),
         "fd_effnet": frechet_distance(reference, fake),
@@ -51,6 +52,13 @@ def run(job: Job) -> dict[str, Any]:
         **alignment,
         "held_out_loss": _mean(losses, "pairs")._asdict(),
     }
+
+
+def _samples(job: Job) -> Generated:
+    """All that was generated, in the order of its prompts."""
+    number = len([role for role in job.inputs if role.startswith(f"{SAMPLES_ROLE}_")])
+    roles = [f"{SAMPLES_ROLE}_{k}" for k in range(number)] or [SAMPLES_ROLE]
+    return Generated([job.inputs[role] for role in roles])
 
 
 def _overlap(reference: Any, fake: Any, auxiliary: Any) -> dict[str, float | None]:
@@ -64,7 +72,9 @@ def _overlap(reference: Any, fake: Any, auxiliary: Any) -> dict[str, float | Non
     }
 
 
-def _alignment(job: Job, model: Base, prompts: Pairs, pictures: Any) -> tuple[Any, dict[str, Any]]:
+def _alignment(
+    job: Job, model: Base, prompts: Pairs, pictures: Pictures
+) -> tuple[Any, dict[str, Any]]:
     """CLIPScore of samples and of real pictures, and how far it is above other captions' scores.
 
     The same prompts and start noise for all defenses: the scores of two models are paired.
@@ -80,7 +90,7 @@ def _alignment(job: Job, model: Base, prompts: Pairs, pictures: Any) -> tuple[An
     words = clip.captions(prompts.originals)
     made = clip.pictures(pictures, lambda done, of: job.progress(done, 2 * of, "pictures"))
     real = clip.pictures(
-        np.stack([square(pair.image, model.resolution) for pair in prompts]),
+        Squares(prompts, model.resolution),
         lambda done, of: job.progress(of + done, 2 * of, "pictures"),
     )
     scores = clip_scores(made, words)
@@ -90,7 +100,7 @@ def _alignment(job: Job, model: Base, prompts: Pairs, pictures: Any) -> tuple[An
     return scores, dict(zip(names, [judge, *estimates], strict=True))
 
 
-def _fid(job: Job, pictures: Any, real: dict[str, Any]) -> dict[str, Any] | None:
+def _fid(job: Job, pictures: Pictures, real: dict[str, Any]) -> dict[str, Any] | None:
     """FID and KID proper with their floors, by way of resizing, where the weights were given.
 
     With no more pictures than dimensions the covariances lack rank and FID is mostly bias: told.

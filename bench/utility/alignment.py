@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from bench.errors import OfflineError, UsageError
 from bench.models.pretrained import has_words, load, named_digests, part, signed_pixels
+from bench.utility.generated import Pictures
 
 BATCH = 32
 ROLE = "CLIP"
@@ -80,7 +81,7 @@ class Clip:
     tokenizer: Any
 
     def pictures(
-        self, pictures: NDArray[np.uint8], progress: Progress = lambda done, of: None
+        self, pictures: Pictures, progress: Progress = lambda done, of: None
     ) -> FloatArray:
         """Unit vectors of uint8 pictures (n, h, w, 3), shape (n, d)."""
         from PIL import Image

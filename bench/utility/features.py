@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.geometry import Squares
+from bench.utility.generated import Pictures
 
 BATCH = 16
 SIDE = 224
@@ -31,7 +31,7 @@ def _network() -> Any:
 
 
 def effnet(
-    pictures: NDArray[np.uint8] | Squares,
+    pictures: Pictures,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> NDArray[np.float64]:
     """Pooled features of uint8 pictures (n, h, w, 3), shape (n, 1280)."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.geometry import Squares
 from bench.errors import OfflineError, UsageError
 from bench.store import file_digest, make_folder
+from bench.utility.generated import Pictures
 
 if TYPE_CHECKING:
     from bench.utility.inception_network import Resizing
@@ -97,7 +97,7 @@ def _network(weights: Path) -> Any:
 
 
 def inception(
-    pictures: NDArray[np.uint8] | Squares,
+    pictures: Pictures,
     weights: Path,
     resizing: Resizing,
     progress: Callable[[int, int], None] = lambda done, of: None,

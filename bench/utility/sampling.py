@@ -63,7 +63,8 @@ def sample(
         pictures.append((batch * 255).round().astype(np.uint8))
         start += len(ids)
         progress(start, len(prompts))
-    return np.concatenate(pictures)
+    side = base.resolution
+    return np.concatenate(pictures) if pictures else np.empty((0, side, side, 3), np.uint8)
 
 
 def _solver(base: Base, sampling: Sampling) -> Any:

@@ -136,6 +136,17 @@ def test_a_split_smaller_than_expected_leaves_shards_empty(tiny_base, store):
     compare(store, whole, parts)
 
 
+def test_many_samples_are_made_in_shards(tiny_base):
+    (cell,) = cells(tiny_base, "loss")
+    utility = cell_stage(cell, 16).inputs["utility"]
+    bounds = [
+        utility.inputs[f"samples_{k}"].params["shard"] for k in range(len(utility.inputs) - 2)
+    ]
+    assert cell.sampling.n == 51
+    assert bounds == [(0, 16), (16, 32), (32, 48), (48, None)]
+    assert "samples" in cell_stage(cell, SHARD).inputs["utility"].inputs
+
+
 def test_small_sets_have_no_shards_and_the_size_is_in_no_key():
     """Two shards' worth is asked as a whole; `tiles` and `scenes` with canaries are less."""
     from cells import cell

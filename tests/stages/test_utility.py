@@ -15,6 +15,7 @@ from bench.models.target import ModelTarget
 from bench.utility.alignment import clip_gains, clip_identity, clip_scores, load_clip
 from bench.utility.distances import frechet_distance, kernel_distance, project
 from bench.utility.features import effnet
+from bench.utility.generated import Generated
 from bench.utility.inception import inception
 from bench.utility.inception_network import Inception
 from bench.utility.manifold import overlap
@@ -28,6 +29,37 @@ def stages(run, split):
     real = run("real", {"split": split}, resolution=16)
     inputs = {"split": split, "samples": samples.folder, "real": real.folder}
     return lambda **more: (samples, real, run("utility", inputs, at=0, **more))
+
+
+def test_samples_made_in_shards_are_the_same_to_the_bit(stages, run, split, clip):
+    asked = {"clip_folder": clip, "clip": clip_identity(clip)}
+    samples, real, utility = stages(**asked)
+    sampling = {"n": 6, "steps": 2, "guidance": 2.0}
+    parts = {
+        f"samples_{k}": run("samples", {"split": split}, sampling=sampling, at=0, shard=shard)
+        for k, shard in enumerate([(0, 2), (2, 4), (4, 6), (6, None)])  # the last finds no prompt left
+    }
+    made = np.concatenate([stored(part, "samples")["pictures"] for part in parts.values()])
+    assert np.array_equal(made, stored(samples, "samples")["pictures"])
+
+    inputs = {role: part.folder for role, part in parts.items()}
+    joined = run("utility", {"split": split, "real": real.folder, **inputs}, at=0, **asked)
+    assert joined.result == utility.result
+
+
+def test_samples_are_read_a_slice_at_a_time_across_shards(tmp_path):
+    pictures = np.arange(7 * 2 * 2 * 3, dtype=np.uint8).reshape(7, 2, 2, 3)
+    for name, first, end in (("a", 0, 3), ("b", 3, 5), ("c", 5, 7)):
+        (tmp_path / name).mkdir()
+        ids = np.array([f"p{i}" for i in range(first, end)])
+        np.savez(tmp_path / name / "samples.npz", ids=ids, pictures=pictures[first:end])
+    found = Generated([tmp_path / name for name in "abc"])
+    assert found.ids == [f"p{i}" for i in range(7)]
+    for start in range(7):
+        for stop in range(start + 1, 9):
+            assert np.array_equal(found[start:stop], pictures[start:stop])
+    assert found.first(4).ids == found.ids[:4]
+    assert np.array_equal(found.first(4)[2:99], pictures[2:4])
 
 
 @pytest.fixture
