@@ -35,9 +35,10 @@ def test_samples_made_in_shards_are_the_same_to_the_bit(stages, run, split, clip
     asked = {"clip_folder": clip, "clip": clip_identity(clip)}
     samples, real, utility = stages(**asked)
     sampling = {"n": 6, "steps": 2, "guidance": 2.0}
+    shards = [(0, 2), (2, 4), (4, 6), (6, None)]  # the last finds no prompt left
     parts = {
         f"samples_{k}": run("samples", {"split": split}, sampling=sampling, at=0, shard=shard)
-        for k, shard in enumerate([(0, 2), (2, 4), (4, 6), (6, None)])  # the last finds no prompt left
+        for k, shard in enumerate(shards)
     }
     made = np.concatenate([stored(part, "samples")["pictures"] for part in parts.values()])
     assert np.array_equal(made, stored(samples, "samples")["pictures"])
