@@ -26,7 +26,7 @@ def label(stage: Stage) -> str:
     if stage.kind == "features":
         on = "base" if params["at"] == 0 else params["part"]
         return f"{named} on {on}{some} (seed {params['seed']})"
-    if stage.kind in ("scores", "adopt"):
+    if stage.kind in ("scores", "adopt", "truncated"):
         return f"{stage.kind} ({named})"
     if stage.kind == "metrics":
         cell = params["cell"]

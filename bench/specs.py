@@ -43,8 +43,8 @@ STAGE_VERSIONS = {
     "metrics": 3,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
-AUDIT_VERSIONS = {"adopt": 1}
-"""The same for kinds that audits alone have; rows and entries name the versions above."""
+OTHER_VERSIONS = {"adopt": 1, "truncated": 1}
+"""The same for kinds that no row of a board stands on; rows and entries name the versions above."""
 
 Augment = Literal["default", "none", "center", "script", "strong"]
 View = Literal["original", "defended", "pseudo"]
@@ -221,7 +221,7 @@ class Stage:
     def spec(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "version": (STAGE_VERSIONS | AUDIT_VERSIONS)[self.kind],
+            "version": (STAGE_VERSIONS | OTHER_VERSIONS)[self.kind],
             "params": dict(self.params),
             "inputs": {role: stage.key for role, stage in self.inputs.items()},
         }

@@ -64,6 +64,9 @@ MAY: dict[str, set[str]] = {
     | {"training.recipe"},
     "audits": GROUND
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
+    "reproduction": GROUND
+    | {"boards", "data.sources", "models.base", "pipeline", "plugins", "request"}
+    | {"training.recipe"},
     "cli": GROUND
     | {
         "audits",
@@ -78,7 +81,7 @@ MAY: dict[str, set[str]] = {
         "plan",
         "plugins",
     }
-    | {"request", "runs", "training"},
+    | {"reproduction", "request", "runs", "training"},
 }
 """What each part of `bench` may import of `bench`; a part may always import itself."""
 

@@ -1,0 +1,153 @@
+"""`bench reproduce`: the experiments of the paper, on the data and base at hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli import options as o
+from bench.cli.computing import compute, open_store, tell
+from bench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from bench.boards.tables import Format
+    from bench.reproduction.experiments import Experiment
+    from bench.reproduction.repeat import Part, Recipes
+
+
+def reproduce(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(help="table1 to table6, fig1, fig2, fig3 or d1; none: lists them."),
+    ] = None,
+    data: o.Data = "tiles",
+    base: o.BaseModel = "mini-sd",
+    variant: o.Variant = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="For real-world training. Default: mini, or paper-realworld."),
+    ] = None,
+    preset: o.Preset = None,
+    seeds: o.Seeds = "0,1,2",
+    shadow: o.ShadowName = "disjoint",
+    captioner: o.Captioner = None,
+    sampler: o.SamplerName = "ddim",
+    steps: o.Steps = 25,
+    guidance: o.Guidance = 3.0,
+    samples: o.Samples = None,
+    inception: o.Inception = None,
+    clip: o.Clip = None,
+    offline: o.Offline = False,
+    store: o.StoreDir = None,
+    workers: o.Workers = None,
+    form: o.Form = "table",
+) -> None:
+    """Repeat a table or figure of Zhai et al. 2024 and print it beside the paper's figures.
+
+    Killed, the same command goes on. What other runs computed is used. Example: bench reproduce
+    table5
+    """
+    from bench.executors.local import default_workers
+    from bench.reproduction.experiments import EXPERIMENTS
+    from bench.reproduction.repeat import repeat
+    from bench.request import Request, sampling
+    from bench.runs import save
+
+    shape = o.form(form)
+    if experiment is None:
+        _list(shape)
+        return
+    if experiment not in EXPERIMENTS:
+        raise unknown("experiment", experiment, EXPERIMENTS, "(`bench reproduce` lists them)")
+    recipes, count = _recipes(base, recipe, preset), samples or (64 if preset else None)
+    on = Request(
+        defenses=("none",),
+        attacks=("loss",),
+        data=data,
+        base=base,
+        variant=variant,
+        seeds=o.numbers(seeds, "--seeds"),
+        shadow=shadow,
+        captioner=captioner,
+        sampling=sampling(sampler, steps, guidance, count),
+        inception=inception or None,
+        clip=str(clip) if clip else None,
+        offline=offline,
+    )
+    place, asked = open_store(store), EXPERIMENTS[experiment]
+    repeated = repeat(asked, on, recipes, tell)
+    if repeated.requests:
+        tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.root}")
+    errors = compute(place, repeated.ends, workers or default_workers())
+    for what, error in errors:
+        tell(f"error: {what}: {error}")
+    if errors:
+        sys.exit(max(error.exit_code for _, error in errors))
+    _print(asked, repeated.parts(place), shape, quick=preset is not None)
+
+
+def _recipes(base: str, recipe: str | None, preset: str | None) -> Recipes:
+    """By kind of training; UsageError for words that are not known or do not go together."""
+    from bench.reproduction.repeat import QUICK, recipes_for
+    from bench.training.recipe import named_recipe
+
+    if preset not in (None, "quick"):
+        raise unknown("preset", str(preset), ["quick"])
+    if preset and recipe:
+        raise UsageError(f"--preset {preset} brings its own recipe; leave out --recipe {recipe}")
+    if preset:
+        return QUICK
+    if recipe and not named_recipe(recipe).epochs:
+        raise UsageError(f"--recipe {recipe} trains nothing; table3 is what attacks the base")
+    return {**recipes_for(base), **({"real": recipe} if recipe else {})}
+
+
+def _list(shape: Format) -> None:
+    from bench.boards.tables import render
+    from bench.reproduction.experiments import EXPERIMENTS
+
+    print(render([{"name": e.name, "what": e.title} for e in EXPERIMENTS.values()], shape))
+
+
+def _print(asked: Experiment, parts: list[Part], shape: Format, *, quick: bool) -> None:
+    from bench.boards.tables import render
+
+    about = [asked.about] if asked.about else []
+    if quick:
+        about.append("Preset 'quick' shows the path only: these figures reproduce nothing.")
+    if shape == "json":
+        print(json.dumps(_document(asked, parts, about), indent=1))
+        return
+    if shape == "csv":
+        records: list[dict[str, Any]] = [
+            {"experiment": asked.name, "setting": part.title, **one}
+            for part in parts
+            for one in part.records
+        ]
+        print(render(records, shape))
+        return
+    mark = "## " if shape == "md" else ""
+    print(f"{mark}{asked.name}: {asked.title}", *about, sep="\n\n")
+    for part in parts:
+        print(f"\n#{mark}{part.title}\n" if mark else f"\n{part.title}")
+        print(render(part.records, shape, part.sentences))
+
+
+def _document(asked: Experiment, parts: list[Part], about: list[str]) -> dict[str, Any]:
+    return {
+        "experiment": asked.name,
+        "title": asked.title,
+        "about": about,
+        "settings": [
+            {
+                "title": part.title,
+                "rows": part.records,
+                "order": part.verdict and part.verdict.word,
+                "notes": part.sentences,
+            }
+            for part in parts
+        ],
+    }
