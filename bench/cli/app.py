@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, run, submit, validate
+from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, report, run, submit, validate
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ for command in (
     audit.audit,
     leaderboard.leaderboard,
     compare.compare,
+    report.report,
     doctor.doctor,
     fetch.fetch,
 ):
