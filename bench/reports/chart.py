@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from bench.reports.axes import Axis
 
 WIDTH, HEIGHT = 460.0, 330.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 12.0, 46.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 14.0, 12.0, 46.0
 STYLES = 8
 """Styles that can be told apart, by colour, dash and mark."""
 MARKS = (
@@ -26,6 +26,11 @@ MARKS = (
     "M-4.5,-2H4.5V2H-4.5Z",
 )
 Point = tuple[float, float]
+
+
+def shape(style: int) -> str:
+    """The mark of a style, as the steps of a path; where colours come round again, another one."""
+    return MARKS[(style + style // STYLES) % len(MARKS)]
 
 
 class Chart:
@@ -66,10 +71,9 @@ class Chart:
     def mark(self, at: Point, style: int, tip: str, *, hollow: bool = False) -> None:
         """A point whose values are told where the pointer rests."""
         across, up = self._at(at)
-        style %= STYLES
-        kind = f"mark s{style}" + (" hollow" if hollow else "")
+        kind = f"mark s{style % STYLES}" + (" hollow" if hollow else "")
         about = {"class": kind, "transform": f"translate({across:.1f},{up:.1f})", "data-tip": tip}
-        SubElement(self.root, "path", {"d": MARKS[style], **about})
+        SubElement(self.root, "path", {"d": shape(style), **about})
 
     def touch(self, at: Point, tip: str) -> None:
         """A place that tells its values and shows nothing."""

@@ -44,7 +44,7 @@ def _utility(name: str) -> Callable[[Row], Estimate | None]:
 
 
 AUC = Kind("AUC", "AUC", True, _attack("auc"), 0.5)
-TPR = Kind("members found at 1 % FPR", "TPR at 1% FPR", True, _attack("tpr"), 0.01)
+TPR = Kind("Members found at 1 % FPR", "TPR at 1% FPR", True, _attack("tpr"), 0.01)
 KID = Kind("KID", "KID of samples (lower: better)", False, _utility("kid_effnet"))
 
 
@@ -77,8 +77,9 @@ def trajectory(setting: Setting) -> Section:
 def ablation(setting: Setting) -> Section:
     """An attack's figure against its queries, where several settings of it met one model."""
     title = "What more queries buy"
+    ended = [row for row in setting.rows if row.card["at"] is None]
     ways = _ways(
-        setting.rows,
+        ended or setting.rows,
         lambda row: (setting.model(row), row.card["attack"]["name"], _fixed(row)),
         lambda row: row.asked("queries") + row.asked("reference_queries"),
     )

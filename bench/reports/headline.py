@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bench.boards.gates import suspicions
 from bench.boards.rows import Figure, Row
 from bench.boards.summary import notes, tables
 from bench.reports.gather import Findings, Setting
 from bench.reports.section import Section, Table
 
+TITLE = "What leaks, and what is left"
 TITLES = ("What each attack finds", "What each model is worth")
 
 
@@ -16,8 +18,9 @@ def section(found: Findings, setting: Setting) -> Section:
     names = TITLES if len(made) > 1 else ("Leak and picture quality",)
     told = [Table(name, rows) for name, rows in zip(names, made, strict=True)]
     lead = [*_extremes(setting), *found.lacking]
-    return Section("rows", "What leaks, and what is left", lead, tables=told,
-                   notes=notes(setting.rows))  # fmt: skip
+    alarms = suspicions(setting.rows)
+    said = [note for note in notes(setting.rows) if note not in alarms]
+    return Section("rows", TITLE, lead, tables=told, notes=said, alarms=alarms)
 
 
 def _extremes(setting: Setting) -> list[str]:
@@ -30,11 +33,14 @@ def _extremes(setting: Setting) -> list[str]:
     order = sorted(by_model.items(), key=lambda one: -one[1][0].estimate.value)
     if not order:
         return []
-    said = [f"{_told(*order[0])}."]
+    said = [f"Leaks most: {_told(*order[0])}."]
     if len(order) > 1:
         said.append(
-            f"The least of these {len(order)} models' worst cases: {_told(*order[-1])}. Each model "
-            "is told by the attack that is strongest on it."
+            f"Leaks least of {len(order)} models: {_told(*order[-1])}."
+        )
+        said.append(
+            "Each model is told by the attack that is strongest on it. Whether two models differ is "
+            "asked pair by pair, by bench compare; overlapping intervals do not answer it."
         )
     return said
 
@@ -44,6 +50,6 @@ def _told(name: str, found: tuple[Figure, Row]) -> str:
     tpr = row.figure("tpr")
     at = f", and finds {tpr.text(100, 1)} % of the members at 1 % of hold-outs accused" if tpr else ""
     return (
-        f"{name}: {row.attack} ranks a member above a hold-out in {auc.text(100, 1)} % of cases "
+        f"{name}. {row.attack} ranks a member above a hold-out in {auc.text(100, 1)} % of cases "
         f"(guessing: 50){at}"
     )

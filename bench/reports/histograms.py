@@ -87,7 +87,7 @@ def _figure(setting: Setting, row: Row, seed: int, scored: Scored) -> Figure:
         f"{quarters[1][1]:.3g}; a member scores above a hold-out in {100 * auc:.1f} % of pairs.",
         chart.svg(),
         Table(f"Scores at seed {seed}: {name}", records),
-        [Key(MEMBERS, f"members, seed {seed}"), Key(HOLDOUTS, "hold-outs")],
+        [Key(MEMBERS, f"members, seed {seed}", "area"), Key(HOLDOUTS, "hold-outs", "area")],
     )
 
 

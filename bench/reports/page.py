@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 
-from bench.reports.chart import MARKS
+from bench.reports.chart import shape
 from bench.reports.report import Report
 from bench.reports.section import Section, Thumb
 
 FOLDER = Path(__file__).parent / "page"
+INTERVAL = re.compile(r"[-+\d.]+ \[[^\]]+\]( %)?")
+SEARCHED = 10
+"""Lines from which on a table can be filtered."""
 
 
 def page(made: Report) -> str:
@@ -26,13 +30,15 @@ def page(made: Report) -> str:
         lstrip_blocks=True,
     )
     environment.tests["picture"] = lambda value: isinstance(value, Thumb)
+    environment.tests["interval"] = lambda value: bool(INTERVAL.fullmatch(str(value)))
     environment.filters["drawn"] = Markup  # of `Figure.drawing`, which escapes by itself
     script = (FOLDER / "script.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         report=made,
         anchor=anchor,
-        marks=MARKS,
+        shape=shape,
+        searched=SEARCHED,
         heading=_heading(made),
         title=f"{_heading(made)} - t2i-defense-bench",
         subtitle="; ".join(part.title for part in made.parts),

@@ -61,9 +61,10 @@ def section(found: Findings, setting: Setting) -> Section:
         f"Bands: 95 %, members and hold-outs resampled separately ({DRAWN} times), never narrower "
         "than Clopper-Pearson at the observed threshold, and averaged over seeds as in the table."
     ]
-    if missing:
-        notes.append(f"Scores are no longer in the store: {', '.join(missing)}.")
-    return Section(name, title, lead if figures else notes[1:], figures, notes=notes[: len(figures)])
+    gone = [f"Scores are no longer in the store: {', '.join(missing)}."] if missing else []
+    if not figures:
+        return Section(name, title, gone)
+    return Section(name, title, lead, figures, notes=notes + gone)
 
 
 def curve_of(found: Findings, setting: Setting, row: Row) -> Curve | None:
@@ -122,7 +123,7 @@ def _figure(title: str, curves: Sequence[Curve]) -> Figure:
             else:
                 chart.touch((rate, point.value), tip)
     records = [
-        {"model": curve.label, "hold-outs accused": f"{100 * rate:.2g} %",
+        {"model": curve.label, "hold-outs accused": f"{100 * rate:.3g} %",
          "members found (95 %)": f"{_told(point)} %"}
         for curve in curves
         for rate, point in _tabled(curve)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Record = Mapping[str, Any]
 
@@ -25,8 +25,6 @@ class Table:
 
     title: str
     records: Sequence[Record]
-    filtered: bool = False
-    """Whether it is long enough to be searched."""
 
     @property
     def columns(self) -> list[str]:
@@ -38,6 +36,7 @@ class Key(NamedTuple):
 
     style: int
     label: str
+    kind: Literal["line", "area", "mark", "hollow"] = "line"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,8 @@ class Section:
     """Commands, one a line."""
     notes: Sequence[str] = ()
     """What stands below, in smaller print."""
+    alarms: Sequence[str] = ()
+    """What must be read first: why the figures may not mean what they say."""
 
 
 @dataclass(frozen=True)

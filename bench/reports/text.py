@@ -26,6 +26,8 @@ def _section(section: Section, form: Format) -> Iterator[str]:
     """Its heading, its tables, and its sentences where there is nothing else to show."""
     found = [figure.table for figure in section.figures] + [*section.tables]
     yield _heading(section.title, form, 2)
+    if section.alarms:
+        yield "\n".join(section.alarms)
     if not found and not section.code:
         yield "\n".join(section.lead)
     for number, table in enumerate(found):
@@ -55,7 +57,7 @@ def _records(made: Report, form: Format) -> str:
         for record in _plain(table)
     ]
     columns = list(dict.fromkeys(column for record in records for column in record))
-    notes = [note for _, section in named for note in (*section.lead, *section.notes, *section.code)]
+    notes = [note for _, section in named for note in (*section.alarms, *section.lead, *section.notes, *section.code)]
     if form == "csv":
         records = [{name: record.get(name) for name in columns} for record in records]
     return render(records, form, notes)

@@ -10,7 +10,7 @@ from bench.boards.rows import Figure as Measured
 from bench.boards.rows import Row
 from bench.boards.standing import UNDEFENDED
 from bench.reports.axes import around
-from bench.reports.chart import STYLES, Chart
+from bench.reports.chart import Chart
 from bench.reports.gather import Setting
 from bench.reports.section import Figure, Key, Section, Table
 from bench.stats.estimate import Estimate
@@ -103,7 +103,7 @@ def _drawn(places: list[Place], front: list[tuple[float, float]], figure: str) -
         # Beyond its ends the frontier goes on at the leak of its ends, as boards have it.
         chart.dashed([(chart.x.low, front[0][1]), *front, (chart.x.high, front[-1][1])])
     names = dict.fromkeys(place.defense for place in places if not place.undefended)
-    styles = {name: 1 + i % (STYLES - 1) for i, name in enumerate(names)}
+    styles = {name: 1 + i for i, name in enumerate(names)}
     for place in places:
         style, at = styles.get(place.defense, CHECKPOINTS), (place.cost.value, place.leak.value)
         chart.whiskers(at, place.cost[1:3], place.leak[1:3], style)
@@ -122,9 +122,9 @@ def _drawn(places: list[Place], front: list[tuple[float, float]], figure: str) -
         }
         for place in places
     ]
-    keys = [Key(style, name) for name, style in styles.items()]
+    keys = [Key(style, name, "mark") for name, style in styles.items()]
     if any(place.undefended for place in places):
-        keys.insert(0, Key(CHECKPOINTS, "undefended training (none, other rates and epochs)"))
+        keys.insert(0, Key(CHECKPOINTS, "undefended training (none, other rates and epochs)", "hollow"))
     title = "Leak against KID"
     least, most = (pick(places, key=lambda p: p.leak.value) for pick in (min, max))
     alt = (

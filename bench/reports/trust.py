@@ -30,7 +30,7 @@ def gates(setting: Setting) -> Section:
         return Section("gates", "Gates", ["These rows were made before there were gates."])
     failed = sum(key[2] == "NO" for key in found)
     lead = [
-        f"{len(found)} checks, {failed or 'none'} failed. They ask whether members and hold-outs "
+        f"{len(found)} verdict{'s' * (len(found) > 1)}, {failed or 'none'} failed. They ask whether members and hold-outs "
         "can be told apart without any model (by captions, pictures, near-duplicates), whether the "
         "base, which saw neither, tells them apart, and whether permuted labels give one half. A "
         "row that fails one is not ranked: its figures may show the split and not the model."
@@ -41,7 +41,7 @@ def gates(setting: Setting) -> Section:
         {"passed": passed, "gate": gate, "what it saw": said, "rows": _few(dict.fromkeys(names))}
         for (gate, said, passed), names in sorted(found.items(), key=lambda one: one[0][2] != "NO")
     ]
-    return Section("gates", "Gates", lead, tables=[Table("Gates", records, filtered=True)])
+    return Section("gates", "Gates", lead, tables=[Table("Gates", records)])
 
 
 def _checked(results: Any) -> bool:
@@ -76,7 +76,7 @@ def provenance(found: Findings) -> Section:
     if ends:
         facts.append(("rows finished", f"{min(ends)} to {max(ends)}"))
     records = [{"what": what, "which": which} for what, which in dict.fromkeys(facts)]
-    return Section("provenance", "Provenance", tables=[Table("Provenance", records, filtered=True)])
+    return Section("provenance", "Provenance", tables=[Table("Provenance", records)])
 
 
 def again(found: Findings) -> Section:
