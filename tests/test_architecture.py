@@ -62,8 +62,7 @@ MAY: dict[str, set[str]] = {
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"training.recipe"},
-    "reports": NUMBERS
-    | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
+    "reports": NUMBERS | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
     "audits": GROUND
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND

@@ -18,7 +18,6 @@ from bench.stats.paired import (
 )
 
 Record = dict[str, Any]
-FIGURES = {"AUC": auc_difference, "TPR@1%FPR": tpr_difference}
 ALPHA = 0.05
 RULE = (
     "Verdict: leaks less or more where AUC or TPR@1%FPR differs with p at most .05 after Holm over "
@@ -40,7 +39,7 @@ def compared(first: Entry, second: Entry) -> list[Record]:
         raise UsageError(f"{first.name} and {second.name} have no attacker in common")
     found = {
         name: [_over_seeds(by, first, second, label, seeds) for label in shared]
-        for name, by in FIGURES.items()
+        for name, by in (("AUC", auc_difference), ("TPR@1%FPR", tpr_difference))
     }
     adjusted = {name: holm([one.p for one in some]) for name, some in found.items()}
     joint = holm([one.p for some in found.values() for one in some])

@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, report, run, submit, validate
+from bench.cli import (
+    audit,
+    compare,
+    doctor,
+    fetch,
+    leaderboard,
+    listing,
+    report,
+    run,
+    submit,
+    validate,
+)
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(

@@ -1,7 +1,7 @@
 """A plot as SVG: lines, bands, marks and bars on two axes.
 
-Colours, dashes and type come from the page's style sheet, by class, so that one drawing serves dark,
-light and print. Built as a tree, which escapes every text that is put into it.
+Colours, dashes and type come from the page's style sheet, by class, so that one drawing serves
+dark, light and print. Built as a tree, which escapes every text that is put into it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from bench.boards.rows import Figure as Measured
 from bench.boards.rows import Row
 from bench.reports.axes import Axis, around, widened
 from bench.reports.chart import STYLES, Chart
@@ -36,11 +37,15 @@ class Stop(NamedTuple):
 
 
 def _attack(name: str) -> Callable[[Row], Estimate | None]:
-    return lambda row: (found := row.figure(name)) and found.estimate
+    return lambda row: _estimate(row.figure(name))
 
 
 def _utility(name: str) -> Callable[[Row], Estimate | None]:
-    return lambda row: (found := row.utility(name)) and found.estimate
+    return lambda row: _estimate(row.utility(name))
+
+
+def _estimate(figure: Measured | None) -> Estimate | None:
+    return figure.estimate if figure else None
 
 
 AUC = Kind("AUC", "AUC", True, _attack("auc"), 0.5)
@@ -59,9 +64,9 @@ def trajectory(setting: Setting) -> Section:
              "attacks along the training."],
         )  # fmt: skip
     lead = [
-        "The leak grows with every epoch, pictures improve at first: where the leak still rises and "
-        "KID no longer falls, training only memorises (the paper's Figure 2). Epoch 0 is the base, "
-        "which has seen nothing: attacks must be at chance there."
+        "The leak grows with every epoch, pictures improve at first: where the leak still rises "
+        "and KID no longer falls, training only memorises (the paper's Figure 2). Epoch 0 "
+        "is the base, which has seen nothing: attacks must be at chance there."
     ]
     named = {f"{defense}, {attack}": way for (defense, attack), way in ways.items()}
     models = _ways(setting.rows, lambda row: (row.defense,), lambda row: row.epoch)

@@ -23,15 +23,17 @@ def section(found: Findings, setting: Setting, gallery: Gallery | None) -> Secti
     """The most exposed members of every row in one table; `gallery` None: without pictures."""
     title = "The most exposed members"
     each = max(1, min(MOST, ROWS // len(setting.rows)))
-    records = [record for row in setting.rows for record in _of_row(found, setting, row, each, gallery)]
+    records = [
+        record for row in setting.rows for record in _of_row(found, setting, row, each, gallery)
+    ]
     if not records:
         return Section("exposed", title, ["The scores are no longer in the store."])
     lead = [
         "Pairs of the training set that an attacker would name first, with full right: each of "
         "these was trained on. Percentile: the share of hold-outs that score lower. Standing out: "
         "by how many robust standard deviations (from the median absolute deviation of the "
-        "hold-outs) the score lies above the hold-outs' median; seeds and attacks are ordered by "
-        "it, since scores have no common scale."
+        "hold-outs) the score lies above the hold-outs' median; the pairs of a row are ordered "
+        "by it, since the scores of two seeds have no common scale."
     ]
     if gallery is not None and (said := gallery.why_closed(setting.card["data_identity"])):
         lead.append(f"Pictures and captions cannot be shown: {said}.")
@@ -50,8 +52,8 @@ def _of_row(
         if scored is None:
             continue
         out = standing_out(scored)
-        for i in np.argsort(-out, kind="stable")[:each].tolist():
-            told.append((float(out[i]), seed, scored, i))
+        most = np.argsort(-out, kind="stable")[:each].tolist()
+        told += [(float(out[i]), seed, scored, i) for i in most]
     told.sort(key=lambda one: -one[0])
     return [
         _record(setting, row, seed, scored, i, out, gallery) for out, seed, scored, i in told[:each]
@@ -77,11 +79,11 @@ def _record(
         record = {"picture": thumb or "", "caption": thumb.alt if thumb else ""}
     return {
         **record,
-        "pair": id_,
+        "standing out": f"{out:.2f}",
+        "percentile": f"{100 * below:.1f}",
+        "score": f"{score:.4g}",
         "model": setting.model(row),
         "attack": row.attack,
         "seed": str(seed),
-        "score": f"{score:.4g}",
-        "percentile": f"{100 * below:.1f}",
-        "standing out": f"{out:.2f}",
+        "pair": id_,
     }

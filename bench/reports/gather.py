@@ -61,6 +61,11 @@ class Setting:
     def several_epochs(self) -> bool:
         return len({row.epoch for row in self.rows}) > 1
 
+    @cached_property
+    def finished_first(self) -> list[Row]:
+        """Models at the end of their training before those along it: what is compared most."""
+        return sorted(self.rows, key=lambda row: row.card["at"] is not None)
+
     def model(self, row: Row) -> str:
         """The attacked model in words: its defense, and when it was attacked if that differs."""
         return row.defense + (f" at epoch {row.epoch}" if self.several_epochs else "")
@@ -104,7 +109,8 @@ class Findings:
         """Rows that compare, together; in the order they were asked for."""
         found: dict[str, list[Row]] = {}
         for row in self.rows:
-            key = canonical({name: row.card.get(name) for name in SETTING})
+            # Rows from before there were canaries had none.
+            key = canonical({name: row.card.get(name) or 0 for name in SETTING})
             found.setdefault(key, []).append(row)
         return [Setting(rows) for rows in found.values()]
 

@@ -35,12 +35,10 @@ def _extremes(setting: Setting) -> list[str]:
         return []
     said = [f"Leaks most: {_told(*order[0])}."]
     if len(order) > 1:
+        said.append(f"Leaks least of {len(order)} models: {_told(*order[-1])}.")
         said.append(
-            f"Leaks least of {len(order)} models: {_told(*order[-1])}."
-        )
-        said.append(
-            "Each model is told by the attack that is strongest on it. Whether two models differ is "
-            "asked pair by pair, by bench compare; overlapping intervals do not answer it."
+            "Each model is told by the attack that is strongest on it. Whether two models differ "
+            "is asked pair by pair, by bench compare; overlapping intervals do not answer it."
         )
     return said
 
@@ -48,7 +46,11 @@ def _extremes(setting: Setting) -> list[str]:
 def _told(name: str, found: tuple[Figure, Row]) -> str:
     auc, row = found
     tpr = row.figure("tpr")
-    at = f", and finds {tpr.text(100, 1)} % of the members at 1 % of hold-outs accused" if tpr else ""
+    at = (
+        f", and finds {tpr.text(100, 1)} % of the members at 1 % of hold-outs accused"
+        if tpr
+        else ""
+    )
     return (
         f"{name}. {row.attack} ranks a member above a hold-out in {auc.text(100, 1)} % of cases "
         f"(guessing: 50){at}"

@@ -22,7 +22,7 @@ def section(found: Findings, setting: Setting) -> Section:
     """A histogram for each row, of its first seed: scores of two seeds have no common scale."""
     title = "Scores of members and of hold-outs"
     figures = []
-    for row in setting.rows[:MOST]:
+    for row in setting.finished_first[:MOST]:
         seed = min(row.results)
         scored = found.scored(row, seed)
         if scored is not None:

@@ -105,8 +105,8 @@ def samples(found: Findings, setting: Setting, gallery: Gallery) -> Section:
         return Section("samples", title, ["The samples are no longer in the store."])
     base, lead = _base(found, setting.rows[0]), []
     lead.append(
-        "The same captions, none of them trained on, and the same start noise for every model: what "
-        "differs is what training did."
+        "The same captions, none of them trained on, and the same start noise for every model: "
+        "what differs is what training did."
     )
     if base is None:
         lead.append(

@@ -28,15 +28,11 @@ def report(store: Store, runs: Sequence[Run], *, shows_pictures: bool = True) ->
     """
     found = Findings(store, runs)
     gallery = pictures.Gallery(found) if shows_pictures else None
-    parts = [
-        Part(setting.title, _sections(found, setting, gallery)) for setting in found.settings
-    ]
+    parts = [Part(setting.title, _sections(found, setting, gallery)) for setting in found.settings]
     return Report([run.id for run in runs], parts, [trust.provenance(found), trust.again(found)])
 
 
-def _sections(
-    found: Findings, setting: Setting, gallery: pictures.Gallery | None
-) -> list[Section]:
+def _sections(found: Findings, setting: Setting, gallery: pictures.Gallery | None) -> list[Section]:
     return [
         headline.section(found, setting),
         roc.section(found, setting),

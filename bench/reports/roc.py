@@ -45,7 +45,7 @@ def section(found: Findings, setting: Setting) -> Section:
         "figure of the table above."
     ]
     by_attack: dict[str, list[Row]] = {}
-    for row in setting.rows:
+    for row in setting.finished_first:
         by_attack.setdefault(row.attack, []).append(row)
     figures, missing = [], []
     for attack, rows in by_attack.items():

@@ -57,7 +57,11 @@ def _records(made: Report, form: Format) -> str:
         for record in _plain(table)
     ]
     columns = list(dict.fromkeys(column for record in records for column in record))
-    notes = [note for _, section in named for note in (*section.alarms, *section.lead, *section.notes, *section.code)]
+    notes = [
+        note
+        for _, section in named
+        for note in (*section.alarms, *section.lead, *section.notes, *section.code)
+    ]
     if form == "csv":
         records = [{name: record.get(name) for name in columns} for record in records]
     return render(records, form, notes)

@@ -88,9 +88,14 @@ def _place(setting: Setting, rows: list[Row], figure: str) -> Place | None:
     defense = row.card["defense"]
     parts = {part["name"] for part in defense.get("parts", [defense])}
     return Place(
-        setting.model(row), row.defense, row.epoch, parts <= UNDEFENDED, row.attack,
-        cost.estimate, worst.estimate,
-    )  # fmt: skip
+        setting.model(row),
+        row.defense,
+        row.epoch,
+        not row.epoch or parts <= UNDEFENDED,
+        row.attack,
+        cost.estimate,
+        worst.estimate,
+    )
 
 
 def _drawn(places: list[Place], front: list[tuple[float, float]], figure: str) -> Figure:
@@ -124,7 +129,9 @@ def _drawn(places: list[Place], front: list[tuple[float, float]], figure: str) -
     ]
     keys = [Key(style, name, "mark") for name, style in styles.items()]
     if any(place.undefended for place in places):
-        keys.insert(0, Key(CHECKPOINTS, "undefended training (none, other rates and epochs)", "hollow"))
+        keys.insert(
+            0, Key(CHECKPOINTS, "undefended training (none, other rates and epochs)", "hollow")
+        )
     title = "Leak against KID"
     least, most = (pick(places, key=lambda p: p.leak.value) for pick in (min, max))
     alt = (

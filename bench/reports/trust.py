@@ -30,10 +30,11 @@ def gates(setting: Setting) -> Section:
         return Section("gates", "Gates", ["These rows were made before there were gates."])
     failed = sum(key[2] == "NO" for key in found)
     lead = [
-        f"{len(found)} verdict{'s' * (len(found) > 1)}, {failed or 'none'} failed. They ask whether members and hold-outs "
-        "can be told apart without any model (by captions, pictures, near-duplicates), whether the "
-        "base, which saw neither, tells them apart, and whether permuted labels give one half. A "
-        "row that fails one is not ranked: its figures may show the split and not the model."
+        f"{len(found)} verdict{'s' * (len(found) > 1)}, {failed or 'none'} failed. They ask "
+        "whether members and hold-outs can be told apart without any model (by captions, pictures, "
+        "near-duplicates), whether the base, which saw neither, tells them apart, and whether "
+        "permuted labels give one half. A row that fails one is not ranked: its figures may show "
+        "the split and not the model."
     ]
     if unchecked := [setting.model(row) for row in setting.rows if not _checked(row.results)]:
         lead.append(f"Without gates of the split, made before these existed: {_few(unchecked)}.")
@@ -69,7 +70,9 @@ def provenance(found: Findings) -> Section:
                 facts += [(kind, line) for line in _plugins(row.card[kind])]
         splits = {seed: result["split"] for row in setting.rows
                   for seed, result in row.results.items()}  # fmt: skip
-        facts += [(f"split of seed {seed}", f"sha256 {one}") for seed, one in sorted(splits.items())]
+        facts += [
+            (f"split of seed {seed}", f"sha256 {one}") for seed, one in sorted(splits.items())
+        ]
     facts += [("computed with", line) for line in dict.fromkeys(map(_software, found.made))]
     facts += [("machine", line) for line in dict.fromkeys(map(_machine, found.made))]
     ends = [str(made["finished"]) for made in found.made if made.get("finished")]
