@@ -57,7 +57,7 @@ def _heading(made: Report) -> str:
 
 def anchor(part: int, section: Section) -> str:
     """Where a section is found in the page."""
-    return f"{section.name}-{part}" if part else section.name
+    return f"part-{part + 1}-{section.name}" if part else section.name
 
 
 def _links(made: Report) -> list[tuple[str, list[tuple[str, str]]]]:

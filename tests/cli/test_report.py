@@ -69,7 +69,7 @@ def test_without_pictures_nothing_is_said_of_them(cli, ran, run_id, tmp_path):
         (("{run}", "--html", "--format", "json"), "leave out --format json"),
         (("{run}", "--html", "--out", "{folder}"), "is a folder; name a file"),
         (("{run}", "--html", "--out", "{folder}/no/where.html"), "name another file with --out"),
-        ((), "RUNS"),
+        ((), "Missing argument 'runs'"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(cli, ran, run_id, tmp_path, words, said):
