@@ -12,7 +12,7 @@ from bench.reports.axes import Axis
 from bench.reports.chart import Chart
 from bench.reports.gather import Findings, Scored, Setting
 from bench.reports.section import Figure, Key, Section, Table
-from bench.stats import mean_over_seeds, tpr_interval
+from bench.stats import mean_over_seeds, tpr_interval, tpr_quality
 from bench.stats.estimate import Estimate
 from bench.stats.intervals import REPLICATES
 
@@ -59,7 +59,8 @@ def section(found: Findings, setting: Setting) -> Section:
         figures += _figures(attack, curves)
     notes = [
         f"Bands: 95 %, members and hold-outs resampled separately ({DRAWN} times), never narrower "
-        "than Clopper-Pearson at the observed threshold, and averaged over seeds as in the table."
+        "than Clopper-Pearson at the observed threshold, and averaged over seeds as in the table. "
+        "Each rate by itself, not the curve as a whole."
     ]
     gone = [f"Scores are no longer in the store: {', '.join(missing)}."] if missing else []
     if not figures:
@@ -87,10 +88,11 @@ def _interval(one: Scored, rate: float) -> Estimate:
 def rates_of(holdouts: int) -> list[float]:
     """Rates at which a whole number of hold-outs is accused, even on a logarithmic axis.
 
-    With 1 % among them, so that the curve passes through the table's figure.
+    With 1 % among them, so that the curve passes through the table's figure, where that has one.
     """
     counts = np.unique(np.geomspace(1, holdouts - 1, POINTS).round().astype(int))
-    return sorted({*(int(k) / holdouts for k in counts), FPR})
+    told = () if tpr_quality(holdouts, FPR) == "refused" else (FPR,)
+    return sorted({*(int(k) / holdouts for k in counts), *told})
 
 
 def _figures(attack: str, curves: Sequence[Curve]) -> list[Figure]:
@@ -128,11 +130,12 @@ def _figure(title: str, curves: Sequence[Curve]) -> Figure:
         for curve in curves
         for rate, point in _tabled(curve)
     ]  # fmt: skip
-    at = "; ".join(f"{c.label} {_told(dict(_pairs(c))[FPR])} %" for c in curves)
+    read = FPR if all(FPR in curve.rates for curve in curves) else min(curves[0].rates)
+    at = "; ".join(f"{c.label} {_told(_nearest(c, read))} %" for c in curves)
     return Figure(
         f"ROC under {title}",
-        f"ROC curves on logarithmic axes. Members found at 1 % of hold-outs accused: {at}; "
-        "guessing finds 1 %.",
+        f"ROC curves on logarithmic axes. Members found at {100 * read:.3g} % of hold-outs "
+        f"accused: {at}; the diagonal of guessing is at {100 * read:.3g} %.",
         chart.svg(),
         Table(f"ROC under {title}", records),
         [Key(style, curve.label) for style, curve in enumerate(curves)],
@@ -143,11 +146,15 @@ def _pairs(curve: Curve) -> list[tuple[float, Estimate]]:
     return list(zip(curve.rates, curve.points, strict=True))
 
 
+def _nearest(curve: Curve, rate: float) -> Estimate:
+    return min(_pairs(curve), key=lambda pair: abs(pair[0] - rate))[1]
+
+
 def _tabled(curve: Curve) -> list[tuple[float, Estimate]]:
-    """A few of the points: 1 %, the nearest to 10 %, and the ends."""
+    """A few of the points: the first, and the nearest to 1 and 10 %."""
     pairs = _pairs(curve)
-    near = {min(pairs, key=lambda pair: abs(pair[0] - told))[0] for told in TOLD}
-    return [pair for pair in pairs if pair[0] in near or pair in (pairs[0], pairs[-1])]
+    told = [pairs[0][1], *(_nearest(curve, rate) for rate in TOLD)]
+    return [pair for pair in pairs if pair[1] in told]
 
 
 def _told(point: Estimate) -> str:

@@ -42,7 +42,8 @@ def section(setting: Setting) -> Section:
     lead = [
         "Lower left is better on both. A defense earns its keep only below the line: what "
         "undefended training, stopped earlier or at another learning rate, leaks at the same "
-        "picture quality. Whoever lies on it or above could have had the same by training less."
+        "picture quality. Whoever lies on it or above could have had the same by training less; "
+        "the whiskers tell how sure that is."
     ]
     if len(front) < 2:
         lead = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,6 +158,19 @@ def test_what_is_gone_from_the_store_is_said(full, tmp_path):
         assert "no longer in the store" in section.lead[0]
     assert of(made, "rows").tables[0].records
     assert "ASR" in page(made)
+
+
+def test_data_that_is_gone_leaves_words_where_its_pictures_were(full):
+    [asked] = full.run.requests
+    moved = replace(full.run, requests=(replace(asked, data="folder:/nowhere at all"),))
+    made = report(full.store, [moved])
+    for name in ("samples", "exposed"):
+        assert "cannot be shown: folder:/nowhere at all" in " ".join(of(made, name).lead)
+    assert "none at epoch 80" in of(made, "samples").tables[0].columns
+    assert "real" not in of(made, "samples").tables[0].columns
+    other = replace(full.run, requests=(replace(asked, data="scenes:n=120"),))
+    said = " ".join(of(report(full.store, [other]), "exposed").lead)
+    assert "scenes:n=120 is not what it was" in said
 
 
 def test_an_unfinished_run_is_reported_as_far_as_it_is(tmp_path):
