@@ -33,7 +33,7 @@ def _extremes(setting: Setting) -> list[str]:
     order = sorted(by_model.items(), key=lambda one: -one[1][0].estimate.value)
     if not order:
         return []
-    said = [f"Leaks most: {_told(*order[0])}."]
+    said = [f"{'Leaks most' if len(order) > 1 else 'The model'}: {_told(*order[0])}."]
     if len(order) > 1:
         said.append(f"Leaks least of {len(order)} models: {_told(*order[-1])}.")
         said.append(

@@ -35,7 +35,7 @@ def section(found: Findings, setting: Setting) -> Section:
         "the threshold found on the attacker's own shadow model, by which ASR judges. Scores have "
         "no unit and no common scale: compare shapes, not places."
     ]
-    notes = [f"Shares of each class in {BINS} bins; the axis holds the middle {INSIDE:g} % of all "
+    notes = [f"Shares of each class in at most {BINS} bins; the axis holds the middle {INSIDE:g} % of all "
              "scores, what lies beyond counts in the bins at the ends."]  # fmt: skip
     if len(setting.rows) > MOST:
         notes.append(f"The first {MOST} of {len(setting.rows)} rows.")
@@ -43,17 +43,18 @@ def section(found: Findings, setting: Setting) -> Section:
 
 
 def edges_of(scored: Scored) -> FloatArray:
-    """Bin edges (BINS + 1,) that leave out the tails of both classes together."""
+    """Bin edges, fewer for few scores and at most BINS + 1, that leave out the tails of both classes together."""
     both = np.concatenate([scored.members, scored.holdouts])
     tail = (100 - INSIDE) / 2
     low, high = (float(end) for end in np.percentile(both, [tail, 100 - tail]))
     if not low < high:
         low, high = low - 0.5, low + 0.5
-    return np.linspace(low, high, BINS + 1)
+    fewest = min(len(scored.members), len(scored.holdouts))
+    return np.linspace(low, high, min(BINS, max(8, int(np.sqrt(2 * fewest)))) + 1)
 
 
 def shares_of(scores: FloatArray, edges: FloatArray) -> FloatArray:
-    """Share of the scores in each bin, (BINS,); they sum to 1."""
+    """Share of the scores in each bin; they sum to 1."""
     counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)
     shares: FloatArray = counts / len(scores)
     return shares

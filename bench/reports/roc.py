@@ -41,8 +41,8 @@ def section(found: Findings, setting: Setting) -> Section:
         "Each point is a threshold: of the hold-outs, who were never trained on, at most the share "
         "on the x axis is accused; of the members the share on the y axis is found. Both axes are "
         "logarithmic, because an attack that is sure of a few people already does harm. On the "
-        "dashed diagonal lies guessing; the vertical line is at 1 % of hold-outs accused, the "
-        "figure of the table above."
+        "dashed diagonal lies guessing; the vertical line, where TPR@1%FPR is not refused, is at "
+        "that figure of the table above."
     ]
     by_attack: dict[str, list[Row]] = {}
     for row in setting.finished_first:
