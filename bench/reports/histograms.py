@@ -35,15 +35,17 @@ def section(found: Findings, setting: Setting) -> Section:
         "the threshold found on the attacker's own shadow model, by which ASR judges. Scores have "
         "no unit and no common scale: compare shapes, not places."
     ]
-    notes = [f"Shares of each class in at most {BINS} bins; the axis holds the middle {INSIDE:g} % of all "
-             "scores, what lies beyond counts in the bins at the ends."]  # fmt: skip
+    notes = [
+        f"Shares of each class in at most {BINS} bins; the axis holds the middle {INSIDE:g} % of "
+        "all scores, what lies beyond counts in the bins at the ends."
+    ]
     if len(setting.rows) > MOST:
         notes.append(f"The first {MOST} of {len(setting.rows)} rows.")
     return Section("scores", title, lead, figures, notes=notes)
 
 
 def edges_of(scored: Scored) -> FloatArray:
-    """Bin edges, fewer for few scores and at most BINS + 1, that leave out the tails of both classes together."""
+    """Edges that leave out the tails of both classes together: fewer bins for few scores."""
     both = np.concatenate([scored.members, scored.holdouts])
     tail = (100 - INSIDE) / 2
     low, high = (float(end) for end in np.percentile(both, [tail, 100 - tail]))
