@@ -62,6 +62,7 @@ MAY: dict[str, set[str]] = {
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"training.recipe"},
+    "reports": NUMBERS | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
     "audits": GROUND
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "reproduction": GROUND
@@ -81,7 +82,7 @@ MAY: dict[str, set[str]] = {
         "plan",
         "plugins",
     }
-    | {"reproduction", "request", "runs", "training"},
+    | {"reports", "reproduction", "request", "runs", "training"},
 }
 """What each part of `bench` may import of `bench`; a part may always import itself."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +18,16 @@ from bench.stats.paired import (
 )
 
 Record = dict[str, Any]
+ALPHA = 0.05
+RULE = (
+    "Verdict: leaks less or more where AUC or TPR@1%FPR differs with p at most .05 after Holm over "
+    "all attackers and both figures; mixed where the two differ in opposite directions. That no "
+    "difference is seen does not show there is none: the interval says how large it may be."
+)
 
 
 def compared(first: Entry, second: Entry) -> list[Record]:
-    """A line for every attacker that both met: first minus second, p-values after Holm.
+    """A line for every attacker that both met: first minus second, p-values after Holm, a verdict.
 
     UsageError where the two were not attacked on the same pairs, or by no attacker in common.
     """
@@ -35,9 +42,42 @@ def compared(first: Entry, second: Entry) -> list[Record]:
         for name, by in (("AUC", auc_difference), ("TPR@1%FPR", tpr_difference))
     }
     adjusted = {name: holm([one.p for one in some]) for name, some in found.items()}
+    joint = holm([one.p for some in found.values() for one in some])
+    members, holdouts = map(len, first.ids(seeds[0]))
+    n = f"n = {members} + {holdouts}, {len(seeds)} seed{'s' * (len(seeds) > 1)}"
+    name = first.about.title if first.about.title != second.about.title else "the first"
     return [
-        {"attacker": label, **_told(found, adjusted, number)} for number, label in enumerate(shared)
+        {
+            "attacker": label,
+            **_told(found, adjusted, number),
+            "verdict": verdict(
+                [
+                    (some[number].value, joint[number + i * len(shared)])
+                    for i, some in enumerate(found.values())
+                ],
+                name,
+                n,
+            ),
+        }
+        for number, label in enumerate(shared)
     ]
+
+
+def verdict(differences: Sequence[tuple[float, float]], name: str, n: str) -> str:
+    """The word by `RULE`, from (first minus second, adjusted p) of every figure."""
+    surely = {value > 0 for value, p in differences if p <= ALPHA and value}
+    if not surely:
+        return f"no difference seen at {n}"
+    if len(surely) > 1:
+        return "mixed: AUC and TPR@1%FPR disagree"
+    return f"{name} leaks {'more' if surely.pop() else 'less'}"
+
+
+def summary(records: Sequence[Record]) -> str:
+    """How often each verdict was reached, over all attackers."""
+    counted = Counter(record["verdict"] for record in records)
+    of = f"{len(records)} attacker{'s' * (len(records) > 1)}"
+    return f"Of {of}: " + "; ".join(f"{word} ({count})" for word, count in counted.items()) + "."
 
 
 def _over_seeds(

@@ -18,6 +18,7 @@ from bench.cli import (
     leaderboard,
     listing,
     reproduce,
+    report,
     run,
     submit,
     validate,
@@ -61,6 +62,7 @@ for command in (
     leaderboard.leaderboard,
     compare.compare,
     reproduce.reproduce,
+    report.report,
     doctor.doctor,
     fetch.fetch,
 ):

@@ -15,7 +15,7 @@ from bench.entries.load import load, names
 from bench.entries.places import named
 from bench.entries.schema import Provenance
 from bench.entries.sealing import text_of
-from bench.runs import saved
+from bench.runs import Run, saved
 from bench.store import Store
 from bench.training.recipe import named_recipe
 
@@ -45,6 +45,18 @@ def of_store(store: Store, say: Callable[[str], None]) -> list[Entry]:
         _complete(model, say)
     code, whole = provenance(), [model for model in models if model.attackers]
     return [_entry(model, name, code) for name, model in named(whole, None).items()]
+
+
+def of_run(store: Store, run: Run) -> list[Entry]:
+    """Of every model that a finished run attacked, whatever its recipe; nothing is written.
+
+    ValidationError where the run is not finished, or a plugin is not what it was.
+    """
+    code = provenance()
+    return [
+        _entry(model, f"{run.id}-{number}", code)
+        for number, model in enumerate(gathered(store, [run]))
+    ]
 
 
 def _complete(model: Model, say: Callable[[str], None]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_entries import entry
+from made_runs import made_run, request
 
-from bench.boards.comparison import compared
+from bench.boards.comparison import ALPHA, compared, summary, verdict
 from bench.errors import UsageError
-from bench.stats.paired import Difference, auc_difference, mean_difference
+from bench.stats.paired import Difference, auc_difference, holm, mean_difference, tpr_difference
+from bench.store import Store
 
 BOARDS = Path(__file__).parents[2] / "leaderboards" / "entries"
 
@@ -74,3 +77,58 @@ def test_published_models_are_compared_by_a_command(cli):
     assert ended.code == 0, ended.err
     assert "ref_align" in ended.out
     assert cli("compare", BOARDS / "none", BOARDS / "nobody").code == 3
+
+
+def test_the_verdict_names_who_leaks_less_and_by_which_rule():
+    lifts = {"loss": 0.3, "clid_th": 1.5}
+    (_, line) = compared(entry("good", {"loss": 0.3, "clid_th": 1.0}), entry("none", lifts))
+    assert line["verdict"] == "good leaks less"
+    (alike, line) = compared(entry("none", lifts), entry("good", {"loss": 0.3, "clid_th": 1.0}))
+    assert line["verdict"] == "none leaks more"
+    assert alike["verdict"] == "no difference seen at n = 500 + 500, 3 seeds"
+    assert summary([alike, line]).startswith("Of 2 attackers: no difference seen")
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ([(-0.1, 0.05), (0.2, 0.051)], "x leaks less"),
+        ([(-0.1, 0.01), (0.2, 0.01)], "mixed"),
+        ([(-0.1, 0.051), (0.2, 0.9)], "no difference seen at n = 1"),
+        ([(0.1, 0.2), (0.2, 0.0)], "x leaks more"),
+    ],
+)
+def test_the_rule_of_the_verdict(differences, said):
+    assert verdict(differences, "x", "n = 1").startswith(said)
+
+
+def test_among_attackers_who_know_nothing_a_difference_is_rarely_seen():
+    """At most 5 % of comparisons, over all attackers and both figures together."""
+    rng = np.random.default_rng(5)
+    seen = 0
+    for _ in range(120):
+        ps = []
+        for _ in range(3):
+            first, second = ((rng.normal(size=200), rng.normal(size=200)) for _ in range(2))
+            ps += [auc_difference(first, second).p,
+                   tpr_difference(first, second, replicates=400).p]  # fmt: skip
+        seen += any(p <= ALPHA for p in holm(ps))
+    assert seen <= 13  # 120 x .05 = 6; above 13 in one of 200
+
+
+def test_runs_are_compared_as_entries_are(cli, tmp_path):
+    store = Store(tmp_path)
+    run = made_run(store, request(["none", "shuffle"], ["clid_th"], canaries=0))
+    words = ("--store", tmp_path, "--format", "csv")
+    ended = cli("compare", f"{run.id}:none", f"{run.id}:shuffle", *words)
+    assert ended.code == 0, ended.err
+    assert "none leaks more" in ended.out
+    alone = made_run(store, request(["del1"], ["clid_th"]))
+    assert cli("compare", alone.id, f"{run.id}:none", *words).code == 0
+    for first, said in ((run.id, f"say which, as {run.id}:none"),
+                        (f"{run.id}:shufle", "did you mean shuffle?"),
+                        ("12345678", "no run named")):  # fmt: skip
+        ended = cli("compare", first, alone.id, *words)
+        assert ended.code == 2
+        assert said in ended.err
+        assert len(ended.err.splitlines()) == 1
