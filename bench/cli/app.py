@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, run, submit, validate
+from bench.cli import (
+    audit,
+    compare,
+    contract,
+    doctor,
+    fetch,
+    leaderboard,
+    listing,
+    run,
+    submit,
+    validate,
+)
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -51,10 +62,12 @@ for command in (
     compare.compare,
     doctor.doctor,
     fetch.fetch,
+    contract.new,
 ):
     app.command()(command)
 app.command()(submit.submit)
 app.command()(validate.validate)
+app.command("test")(contract.check)
 app.command("list")(listing.list_)
 app.command()(listing.show)
 
