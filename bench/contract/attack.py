@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -18,11 +19,22 @@ from bench.models.base import Base, load_base
 from bench.models.target import ModelTarget
 from bench.stats.roc import auc
 
-FEW = 6
+FEW = 4
 NEAR = 1e-2
 """Of a feature's spread: what another batch may change by rounding."""
 TOLD_APART = 0.75
 """AUC from which members of a model that knows them by heart are taken to be told apart."""
+
+
+@dataclass
+class Asked:
+    """Features of a few pairs, and what was asked for them."""
+
+    pairs: Pairs
+    features: FloatArray
+    queries: float
+    """U-Net rows a pair."""
+    reference_queries: float
 
 
 @cache
@@ -30,19 +42,28 @@ def _plain(folder: Path) -> Base:
     return load_base(folder)
 
 
-def ask(made: Attack, base: Base, case: Case, pairs: Pairs, rows: int = 64) -> FloatArray:
-    """Features, (n, F); one that compares does so with the base as it was before training."""
-    target = ModelTarget(base, 0, rows)
+def ask(made: Attack, base: Base, case: Case, pairs: Pairs, rows: int = 64) -> Asked:
+    """One that compares does so with the base as it was before training."""
+    target, reference = ModelTarget(base, 0, rows), ModelTarget(_plain(case.base), 0, rows)
     if isinstance(made, ReferenceAttack) and made.reads_reference:
-        observed = made.observe(ModelTarget(_plain(case.base), 0, rows), pairs)
-        return made.compare(target, pairs, observed)
-    return made.features(target, pairs)
+        features = made.compare(target, pairs, made.observe(reference, pairs))
+    else:
+        features = made.features(target, pairs)
+    n = len(pairs)
+    return Asked(pairs, features, target.queries / n, reference.queries / n)
 
 
-def some(case: Case) -> Pairs:
-    """A few members and hold-outs."""
-    members, others = (case.given[name].pairs for name in ("members", "holdouts"))
-    return _joined(members.select(members.ids[:FEW]), others.select(others.ids[:FEW]))
+def first(case: Case) -> Asked:
+    """Its answer about a few members and hold-outs, asked once for all checks."""
+    if "asked" not in case.memory:
+        members, others = (case.given[name].pairs for name in ("members", "holdouts"))
+        some = _joined(members.select(members.ids[:FEW]), others.select(others.ids[:FEW]))
+        base = load_base(case.base)
+        before = _weights(base)
+        case.memory["asked"] = ask(case.make(), base, case, some)
+        case.memory["weights kept"] = _weights(base) == before
+    found: Asked = case.memory["asked"]
+    return found
 
 
 def says(case: Case) -> None:
@@ -54,32 +75,27 @@ def says(case: Case) -> None:
 
 def shaped(case: Case) -> None:
     """(n, F) features, all finite; as many scores as pairs."""
-    made, pairs = case.make(), some(case)
-    features = ask(made, _plain(case.base), case, pairs)
-    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != len(pairs):
+    made, features, n = case.make(), first(case).features, len(first(case).pairs)
+    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != n:
         shape = getattr(features, "shape", type(features).__name__)
-        raise BrokenError(f"features gives {shape} for {len(pairs)} pairs; give an array (n, F)")
+        raise BrokenError(f"features gives {shape} for {n} pairs; give an array (n, F)")
     if not np.isfinite(features).all():
         raise BrokenError("features are not finite; look for a division by 0 or an overflow")
     if made.learns:
-        made = made.fit(features, np.arange(len(pairs)) < FEW)
+        made = made.fit(features.copy(), np.arange(n) < FEW)
     scores = np.asarray(made.score(features.copy()))
-    if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
+    if scores.shape != (n,) or not np.isfinite(scores).all():
         raise BrokenError(f"score gives {scores.shape}; give one finite score a pair, (n,)")
 
 
 def counted(case: Case) -> None:
     """As many U-Net rows as declared."""
-    made, pairs = case.make(), some(case)
+    made, asked = case.make(), first(case)
     if made.queries is None:
         raise NotApplicableError("it declares no number of queries")
-    target, own = (ModelTarget(_plain(case.base), 0) for _ in range(2))
+    _same_count("queries", made.queries, asked.queries)
     if isinstance(made, ReferenceAttack) and made.reads_reference:
-        made.compare(target, pairs, made.observe(own, pairs))
-        _same_count("reference_queries", made.reference_queries, own.queries / len(pairs))
-    else:
-        made.features(target, pairs)
-    _same_count("queries", made.queries, target.queries / len(pairs))
+        _same_count("reference_queries", made.reference_queries, asked.reference_queries)
 
 
 def _same_count(name: str, declared: int, made: float) -> None:
@@ -91,9 +107,8 @@ def _same_count(name: str, declared: int, made: float) -> None:
 
 def determined(case: Case) -> None:
     """The same bits twice."""
-    pairs = some(case)
-    first, second = (ask(case.make(), _plain(case.base), case, pairs) for _ in range(2))
-    if not np.array_equal(first, second):
+    again = ask(case.make(), _plain(case.base), case, first(case).pairs)
+    if not np.array_equal(first(case).features, again.features):
         raise BrokenError(
             "the same question twice gives two answers; draw from bench.rng.generator"
         )
@@ -101,36 +116,30 @@ def determined(case: Case) -> None:
 
 def alone(case: Case) -> None:
     """A pair's features depend neither on the other pairs nor on their order, nor on batches."""
-    pairs, base = some(case), _plain(case.base)
-    usual = ask(case.make(), base, case, pairs)
+    pairs, usual, base = first(case).pairs, first(case).features, _plain(case.base)
     spread = np.maximum(usual.std(axis=0), 1e-9)
     order = np.random.default_rng(0).permutation(len(pairs))
     for what, rows, chosen in (
-        ("in another order", 64, order),
-        ("in batches of 5", 5, np.arange(len(pairs))),
+        ("in another order and in batches of 5", 5, order),
         ("asked about two of them", 64, np.arange(2)),
     ):
         picked = pairs.select([pairs.ids[i] for i in chosen])
-        found = ask(case.make(), base, case, picked, rows)
+        found = ask(case.make(), base, case, picked, rows).features
         if np.any(abs(found - usual[chosen]) > NEAR * spread):
-            raise BrokenError(
-                f"{what}, pairs get other features; compute each from its own pair alone"
-            )
+            raise BrokenError(f"{what}, pairs get other features; take each from its pair alone")
 
 
 def clean(case: Case) -> None:
     """Neither pairs and pictures, nor the model, nor features are written to."""
-    base, pairs = load_base(case.base), some(case)
-    before, made = _weights(base), case.make()
-    features = ask(made, base, case, pairs)
+    made, kept = case.make(), first(case).features.copy()
     for name in ("members", "holdouts"):
         if what := case.given[name].changed():
             raise BrokenError(f"it writes into {what}; work on a copy")
-    if _weights(base) != before:
+    if not case.memory["weights kept"]:
         raise BrokenError("it changes weights of the model, which other attacks are asking too")
-    kept = features.copy()
+    features = kept.copy()
     if made.learns:
-        made = made.fit(features, np.arange(len(pairs)) < FEW)
+        made = made.fit(features, np.arange(len(features)) < FEW)
     made.score(features)
     if not np.array_equal(features, kept):
         raise BrokenError("fit or score writes into the features; work on a copy")
@@ -157,7 +166,7 @@ def signed(case: Case) -> None:
 def _of(made: Attack, case: Case, members: str, others: str) -> FloatArray:
     known, strange = case.given[members].pairs, case.given[others].pairs
     base = memorising(case.base, known)
-    return ask(made, base, case, _joined(known, strange))
+    return ask(made, base, case, _joined(known, strange)).features
 
 
 def _labels(case: Case) -> NDArray[np.bool_]:

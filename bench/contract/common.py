@@ -16,7 +16,7 @@ from bench.parameters import parameters
 from bench.plugins import Kind, instantiate
 from bench.specs import Component
 
-SIZE = 16
+SIZE = 12
 """Pairs of a part."""
 
 

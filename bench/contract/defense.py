@@ -91,6 +91,7 @@ def none_at_zero(case: Case) -> None:
 
 def blind(case: Case) -> None:
     """It opens no picture but those of members and auxiliary pairs."""
+    _quiet(case)
     for name in ("members", "auxiliary"):
         watched = case.given[name]
         if strange := watched.opened - set(watched.pairs.ids):
@@ -99,6 +100,7 @@ def blind(case: Case) -> None:
 
 def clean(case: Case) -> None:
     """Neither captions nor pictures that it is handed are written to."""
+    _quiet(case)
     for name in ("members", "auxiliary"):
         if what := case.given[name].changed():
             raise BrokenError(
@@ -121,10 +123,10 @@ def replayed(case: Case) -> None:
 DEFENSE: tuple[Check[Case], ...] = (
     ("it prepares members and nothing else", lawful),
     ("no pair depends on the order", ordered),
-    ("the same weights twice", determined),
-    ("killed half-way, the same weights", resumed),
-    ("at strength zero, the weights of none", none_at_zero),
     ("the same replay twice", replayed),
     ("hold-outs are not looked at", blind),
     ("nothing it is handed is written to", clean),
+    ("the same weights twice", determined),
+    ("killed half-way, the same weights", resumed),
+    ("at strength zero, the weights of none", none_at_zero),
 )

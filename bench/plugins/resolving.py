@@ -158,7 +158,9 @@ def _from_file(kind: Kind, text: str) -> Plugin:
 def _named(kind: Kind, name: str, folders: Iterable[Path]) -> Plugin:
     """The plugin of this name; all foreign files are loaded only where none says that it has it."""
     folders = list(folders)
-    for found in (discover(kind, folders, name), discover(kind, folders)):
+    found: list[Plugin] = []
+    for limit in (name, None):
+        found = discover(kind, folders, limit)
         _refuse_collisions(found, name)
         named = [plugin for plugin in found if plugin.name == name]
         for plugin in sorted(named, key=lambda plugin: plugin.cls is None):
