@@ -115,6 +115,8 @@ class _Run:
     def _next(self) -> Iterable[list[Stage]]:
         groups = _startable(self.todo, {*self.errors, *self.given_up}, self.running)
         alone = [[one] for group in groups for one in group if one.key in self.suspects]
+        # Trainings last: they may take hours, and are seldom to blame.
+        alone.sort(key=lambda single: single[0].kind == "train")
         return alone or _free_first(self.store, groups)
 
     def _take(self, together: Sequence[Stage], ended: Sequence[float | BenchError]) -> None:

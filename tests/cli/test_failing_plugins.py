@@ -110,13 +110,12 @@ def test_failures_in_worker_processes_are_told_the_same_way(
         assert FEATURES[name][1] in ended.err
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_an_attack_that_ends_its_process_costs_no_other_its_row(
-    ran: Any, cli: Callable[..., Any], copied: Path, plugins: Path, workers: int
+    ran: Any, cli: Callable[..., Any], copied: Path, plugins: Path
 ) -> None:
     text = ATTACK.format(title="Dies", name="dies", features="os._exit(9)", score="pass")
     (plugins / "dying.py").write_text(HEAD + text)
-    words = ("--plugins", plugins, "--workers", workers, "--store", copied)
+    words = ("--plugins", plugins, "--workers", 2, "--store", copied)
     ended = cli("run", *ran.words, *asked(["dies", "raises", "loss[t=9]"]), *words)
     assert ended.code == 1, ended.err
     assert "Traceback" not in ended.err
