@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,6 +76,9 @@ def _kinds(text: str, folders: list[Path]) -> list[Any]:
         except UsageError as error:
             errors.append(str(error))
     if not found:
-        same = errors[0].replace("attack", "") == errors[1].replace("defense", "")
-        raise UsageError(errors[0] if same else "; ".join(errors))
+        # Of the two the one that helps: what is wrong with the one meant, or a near name.
+        strange = re.compile(r"no (attack|defense) named|.* defines 0 ")
+        meant = [error for error in errors if not strange.match(error)]
+        near = [error for error in errors if "did you mean" in error]
+        raise UsageError((meant or near or errors)[0])
     return found

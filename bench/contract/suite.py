@@ -13,6 +13,7 @@ from bench.contract.base import write_base
 from bench.contract.common import COMMON, Case
 from bench.contract.defense import DEFENSE
 from bench.contract.outcome import Outcome, run
+from bench.errors import UsageError
 from bench.plugins import Kind, resolve
 
 
@@ -22,6 +23,8 @@ def outcomes(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Iterator[Ou
     UsageError if there is no such plugin, or if its file cannot be loaded.
     """
     component = resolve(kind, text, folders)
+    if component.parts:
+        raise UsageError(f"{text} is several defenses together; test one at a time")
     with tempfile.TemporaryDirectory() as folder:
         with redirect_stderr(io.StringIO()):  # progress of a file written
             base = write_base(Path(folder, "base"))

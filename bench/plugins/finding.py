@@ -54,4 +54,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _may_hold(path: Path, name: str | None) -> bool:
-    return name is None or name.encode() in path.read_bytes() or path.stem == name
+    try:
+        return name is None or path.stem == name or name.encode() in path.read_bytes()
+    except OSError:  # told where all are listed
+        return False

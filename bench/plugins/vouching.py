@@ -45,7 +45,10 @@ def load_foreign(kind: Kind, path: Path) -> list[Plugin]:
 def refused(path: Path) -> str | None:
     """Why the file must not be imported here; None if it may (exceptions are told on loading)."""
     place = path.resolve()
-    return _tried(place, _digest(place))
+    try:
+        return _tried(place, _digest(place))
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
 
 
 @cache
@@ -95,7 +98,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _digest(path: Path) -> str:
     """What an import is known by: the file's content, its place, the interpreter, the suite."""
     digest = hashlib.sha256("\0".join([sys.version, sys.prefix, __version__, str(path)]).encode())
-    digest.update(path.read_bytes() if path.is_file() else b"")
+    digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

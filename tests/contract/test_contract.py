@@ -82,7 +82,11 @@ DEFENSES = {
     "no pair depends on the order": {"{prepare}": 'captions[0] = ""'},
     "the same weights twice": {"{prepare}": 'calls.append(1); captions[-1] = "x" * len(calls)'},
     "killed half-way, the same weights": {
-        "{stops}": "self.epochs = getattr(self, 'epochs', 0) + 1; return self.epochs == 2",
+        "{stops}": "return False\n\n"
+        "    def on_batch(self, batch, training):\n"
+        "        self.seen = getattr(self, 'seen', 0) + 1\n"
+        "        batch.clean = batch.clean * self.seen\n"
+        "        return batch"
     },
     "at strength zero, the weights of none": {
         "{declared}": 'zero: ClassVar = {"p": 0.0}',
