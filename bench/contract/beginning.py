@@ -16,6 +16,8 @@ USABLE = re.compile(r"[a-z][a-z0-9_]*")
 ATTACK = '''\
 """An attack: gives every pair a score, higher where it was more likely trained on."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +44,8 @@ class $title(Attack):
 '''
 DEFENSE = '''\
 """A defense: changes what a model is trained on, or how."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass

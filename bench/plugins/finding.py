@@ -49,8 +49,8 @@ def discover(
 
 
 def _files(folder: Path) -> list[Path]:
-    """The Python files of a folder but those whose name begins with an underscore."""
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    """The Python files of a folder but helpers (`_*.py`) and tests (`test_*.py`)."""
+    return sorted(p for p in folder.glob("*.py") if not p.name.startswith(("_", "test_")))
 
 
 def _may_hold(path: Path, name: str | None) -> bool:
