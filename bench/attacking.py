@@ -141,7 +141,13 @@ class Attack:
         return None
 
     def features(self, target: Target, pairs: Pairs) -> FloatArray:
-        """What the model says of each pair, shape (n, F), float64."""
+        """What the model says of each pair, shape (n, F), float64.
+
+        A row depends on its own pair alone: on no other pair, nor on how many there are, in which
+        order they come or how they are batched. A large set is asked in shards, and the shadow's
+        features are held against the target's, so anything else would change with the size of the
+        set. `pairs` and what `target` gives are not to be written to.
+        """
         raise NotImplementedError(f"{type(self).__name__} must override features")
 
     def fit(self, features: FloatArray, is_member: NDArray[np.bool_]) -> Self:

@@ -164,6 +164,10 @@ class Defense:
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Settings that have a name of their own, asked for as `defense[preset=name]`."""
 
+    zero: ClassVar[Mapping[str, Any] | None] = None
+    """Parameters at which it does nothing, so that the weights are those of `none`; None: there
+    are no such."""
+
     @property
     def title(self) -> str:
         """Its name in rows and on boards; another where a parameter makes it another method."""

@@ -77,9 +77,9 @@ class Request:
         """
         self._check_words()
         trains = named_recipe(self.recipe).epochs > 0
-        attacks = components("attack", self.attacks, self.plugins)
+        attacks = components("attack", self.attacks, self.plugins, say)
         attacks = self._willing(attacks, trains, say)
-        defenses = components("defense", self.defenses, self.plugins)
+        defenses = components("defense", self.defenses, self.plugins, say)
         if not trains:
             self._check_untrained(defenses)
         folder = base_folder(self.base, self.variant, self.offline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import TOKENS, write_tokenizer
+from bench.contract.base import TOKENS, write_tokenizer
 
 SIDE = 24
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conftest import TOKENS, WIDTH, write_tokenizer
+from bench.contract.base import TOKENS, WIDTH, write_tokenizer
 
 V1 = {"attention_head_dim": 2}
 V2 = {"attention_head_dim": [2, 4], "use_linear_projection": True, "upcast_attention": True}

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from conftest import TOKENS, write_tokenizer
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from PIL import Image, ImageOps
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from bench.contract.base import TOKENS, write_tokenizer
 from bench.data import tiles
 from bench.data.pairs import Pairs
 from bench.models.base import Base, embedded_folder, load_base

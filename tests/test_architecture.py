@@ -47,6 +47,8 @@ MAY: dict[str, set[str]] = {
     "utility": GROUND | {"data", "models", "stats"},
     "trust": GROUND | {"data", "stats"},
     "plugins": GROUND | {"composition", "defending", "parameters"},
+    "contract": GROUND
+    | {"composition", "data", "models", "parameters", "plugins", "stats", "training"},
     "stages": GROUND
     | {"composition", "data", "models", "plugins", "stats", "text", "training", "trust"}
     | {"utility"},
@@ -71,6 +73,7 @@ MAY: dict[str, set[str]] = {
     "cli": GROUND
     | {
         "audits",
+        "contract",
         "naming",
         "boards",
         "data",

@@ -132,8 +132,9 @@ class AuditRequest:
 
     def _willing(self, audited: Audited) -> tuple[list[Component], list[str]]:
         """The attacks that can be run; of one asked for by name that cannot, an error."""
-        able, declined = [], []
-        for attack in components("attack", self.attacks, self.plugins):
+        able: list[Component] = []
+        declined: list[str] = []
+        for attack in components("attack", self.attacks, self.plugins, declined.append):
             reason = _reason(attack, audited)
             if reason is None:
                 able.append(attack)

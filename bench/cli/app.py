@@ -13,6 +13,7 @@ from bench import __version__
 from bench.cli import (
     audit,
     compare,
+    contract,
     doctor,
     fetch,
     leaderboard,
@@ -65,10 +66,12 @@ for command in (
     report.report,
     doctor.doctor,
     fetch.fetch,
+    contract.new,
 ):
     app.command()(command)
 app.command()(submit.submit)
 app.command()(validate.validate)
+app.command("test")(contract.check)
 app.command("list")(listing.list_)
 app.command()(listing.show)
 

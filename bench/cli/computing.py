@@ -39,8 +39,19 @@ def compute(
         return []
     _check_devices(stages)
     with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display, means)
+        errors = run_stages(stages, store, workers, display, means, apart=_foreign(stages))
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def _foreign(stages: list[Stage]) -> bool:
+    """Whether a plugin has a part in them that is not shipped, and might end its process."""
+    from bench.plugins import shipped_folder
+
+    homes = {shipped_folder("attack"), shipped_folder("defense")}
+    hints = [stage.hints for stage in stages]
+    paths = [one["attack"] for one in hints if "attack" in one]
+    paths += [path for one in hints for path in one.get("defense", ())]
+    return any(Path(path).parent not in homes for path in paths)
 
 
 def _check_devices(stages: list[Stage]) -> None:

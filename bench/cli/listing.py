@@ -46,14 +46,13 @@ def show(
 ) -> None:
     """The card of an attack, a defense, a recipe or a data set: paper, parameters, cost, access."""
     from bench.data.cards import CARDS
-    from bench.plugins import discover
     from bench.training.recipe import RECIPES
 
-    found = [p for kind in ("attack", "defense") for p in discover(cast(Any, kind), plugins or [])]
-    known = [plugin.name for plugin in found] + list(RECIPES) + list(CARDS)
-    if name not in known:
-        raise unknown("attack, defense, recipe or data card", name, known)
-    for plugin in (p for p in found if p.name == name):
+    found = _called(name, plugins or [])
+    if not found and name not in {*RECIPES, *CARDS}:
+        known = [plugin.name for plugin in _called(None, plugins or [])]
+        raise unknown("attack, defense, recipe or data card", name, [*known, *RECIPES, *CARDS])
+    for plugin in found:
         print(_card(plugin))
         if source:
             print(plugin.path.read_text(encoding="utf-8"))
@@ -65,17 +64,26 @@ def show(
             print(f"{field:22} {value}")
 
 
+def _called(name: str | None, folders: list[Path]) -> list[Plugin]:
+    """Attacks and defenses of this name, or all."""
+    from bench.plugins import discover
+
+    kinds: tuple[Any, ...] = ("attack", "defense")
+    found = [plugin for kind in kinds for plugin in discover(kind, folders, name)]
+    return [plugin for plugin in found if name in (None, plugin.name)]
+
+
 def _plugins(kind: str, folders: list[Path]) -> list[dict[str, Any]]:
     from bench.plugins import discover
 
     return [
         {
             "name": plugin.name,
-            "status": "broken" if plugin.error else "ok",
-            "origin": "shipped" if plugin.shipped else str(plugin.path),
+            "status": "broken" if plugin.error else "ok" if plugin.cls else "not loaded",
+            "origin": plugin.origin,
             "what": plugin.summary,
         }
-        for plugin in discover(cast(Any, kind), folders)
+        for plugin in discover(cast(Any, kind), folders, load=False)
     ]
 
 

@@ -71,6 +71,11 @@ class Display(AbstractContextManager["Display"]):
         self._forget(stage)
         self.say(f"failed: {label(stage)}")
 
+    def returned(self, stage: Stage) -> None:
+        """A process died while it ran, perhaps because of it: it is tried again, alone."""
+        self._forget(stage)
+        self.say(f"tried again alone, since a process died: {label(stage)}")
+
     def tick(self) -> None:
         """Reads the progress files; called about twice a second."""
         for queue in self._queues:

@@ -1,31 +1,25 @@
-"""Runs stages on this machine: worker processes, as many stages at once as asked for."""
+"""Runs stages on this machine: worker processes, as many stages at once as asked for.
+
+A stage that takes its process with it, as an attack of somebody's may, costs no other its result:
+all that ran at that moment are tried again one by one, and the one that dies alone has failed.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 from bench.errors import BenchError, BudgetError
 from bench.executors.work import attempt_all, describe
+from bench.executors.workers import Workers, started
 from bench.specs import Stage
 from bench.store import Store
 
-NOT_REACHED = "not reached, since the process that was to compute it was killed at another stage"
+Running = dict[Future[list[float | BenchError]], list[Stage]]
 
 
 class Watcher(Protocol):
@@ -34,6 +28,7 @@ class Watcher(Protocol):
     def started(self, together: Sequence[Stage]) -> None: ...
     def finished(self, stage: Stage, seconds: float) -> None: ...
     def failed(self, stage: Stage, error: str) -> None: ...
+    def returned(self, stage: Stage) -> None: ...
     def tick(self) -> None: ...
 
 
@@ -52,46 +47,134 @@ def run(
     workers: int,
     watcher: Watcher,
     means: Mapping[str, Any] | None = None,
+    *,
+    apart: bool = False,
 ) -> dict[str, BenchError]:
     """Computes stages (inputs first in the list); returns the errors by key, others are stored.
 
     A stage whose input failed is left out without an error of its own. `means` is how stages are
-    computed (processes, trackers), which changes no key.
+    computed (processes, trackers), which changes no key. One worker is a thread of this process,
+    unless the stages are to be kept `apart`, as those of foreign plugins are.
     """
-    todo = {stage.key: stage for stage in stages}
-    errors: dict[str, BenchError] = {}
-    running: dict[Future[list[float | BenchError]], list[Stage]] = {}
-    with _pool(workers) as pool:
-        while todo or running:
-            for together in _free_first(store, _startable(todo, errors, running)):
-                if len(running) == workers:
-                    break
-                orders = [describe(todo.pop(stage.key), means) for stage in together]
-                try:
-                    with _deaf_to_interrupts():
-                        future = pool.submit(attempt_all, store.root, orders)
-                    running[future] = together
-                except BrokenProcessPool:  # told by the stages that were running in it
-                    todo.clear()
-                    break
-                watcher.started(together)
-            if not running:
+    with started(workers, threaded=workers == 1 and not apart) as pool:
+        return _Run(stages, store, workers, watcher, means).through(pool)
+
+
+class _Run:
+    """The stages of one run: still to do, running, failed."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        store: Store,
+        workers: int,
+        watcher: Watcher,
+        means: Mapping[str, Any] | None,
+    ) -> None:
+        self.store, self.workers, self.watcher, self.means = store, workers, watcher, means
+        self.todo = {stage.key: stage for stage in stages}
+        self.errors: dict[str, BenchError] = {}
+        self.running: Running = {}
+        self.given_up: set[str] = set()
+        """Keys of stages that are not tried, since their attack has ended a process before."""
+        self.suspects: set[str] = set()
+        """What ran when a process died; run alone until it is known which one it was."""
+
+    def through(self, pool: Workers) -> dict[str, BenchError]:
+        """All that can be computed; the errors."""
+        while self.todo or self.running:
+            self._hand_out(pool)
+            if not self.running:
                 break
-            done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                together = running.pop(future)
-                for stage, ended in zip(together, _outcome(future, together, store), strict=True):
-                    if isinstance(ended, BenchError):
-                        errors[stage.key] = ended
-                        watcher.failed(stage, str(ended))
-                    else:
-                        watcher.finished(stage, ended)
-            watcher.tick()
-    return errors
+            done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                self._bury(pool)
+            else:
+                for future in done:
+                    self._take(self.running.pop(future), future.result())
+            self.watcher.tick()
+        return self.errors
+
+    def _hand_out(self, pool: Workers) -> None:
+        for together in self._next():
+            if len(self.running) == self.workers or (self.suspects and self.running):
+                break
+            orders = [describe(stage, self.means) for stage in together]
+            try:
+                future = pool.submit(attempt_all, self.store.root, orders)
+            except BrokenProcessPool:
+                if self.running:  # which will tell
+                    break
+                pool.renew()  # one has died that had nothing to do
+                future = pool.submit(attempt_all, self.store.root, orders)
+            for stage in together:
+                del self.todo[stage.key]
+            self.running[future] = together
+            self.watcher.started(together)
+
+    def _next(self) -> Iterable[list[Stage]]:
+        groups = _startable(self.todo, {*self.errors, *self.given_up}, self.running)
+        alone = [[one] for group in groups for one in group if one.key in self.suspects]
+        # Trainings last: they may take hours, and are seldom to blame.
+        alone.sort(key=lambda single: single[0].kind == "train")
+        return alone or _free_first(self.store, groups)
+
+    def _take(self, together: Sequence[Stage], ended: Sequence[float | BenchError]) -> None:
+        for stage, how in zip(together, ended, strict=True):
+            self.suspects.discard(stage.key)
+            if isinstance(how, BenchError):
+                self.errors[stage.key] = how
+                self.watcher.failed(stage, str(how))
+            else:
+                self.watcher.finished(stage, how)
+
+    def _bury(self, pool: Workers) -> None:
+        """A process has died, and all others with it: what they had stored is kept."""
+        wait(self.running)
+        lost: list[Stage] = []
+        for future, together in self.running.items():
+            if future.exception() is None:
+                self._take(together, future.result())
+                continue
+            left = [stage for stage in together if not self.store.has(stage)]
+            kept = [stage for stage in together if stage not in left]
+            self._take(kept, [0.0] * len(kept))
+            lost += left
+        self.running.clear()
+        code = pool.renew()
+        if len(lost) == 1:
+            self._take(lost, [_killed(code)])
+            self.suspects.clear()
+            self._give_up(lost[0])
+            return
+        self.suspects = {stage.key for stage in lost}
+        for stage in lost:
+            self.todo[stage.key] = stage
+            self.watcher.returned(stage)
+
+    def _give_up(self, dead: Stage) -> None:
+        """An attack that ended its process once is asked nothing more in this run."""
+        if "attack" not in dead.params:
+            return
+        for stage in list(self.todo.values()):
+            if stage.params.get("attack") == dead.params["attack"]:
+                self.given_up.add(stage.key)
+                del self.todo[stage.key]
+
+
+def _killed(code: int | None) -> BenchError:
+    """Why a stage ended that took its process with it, though it ran alone."""
+    if code is None or code == -signal.SIGKILL:
+        return BudgetError(
+            "its process was killed (out of memory?) though nothing ran beside it; finished stages "
+            "are kept, run the same command again where there is more memory"
+        )
+    how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+    return BenchError(f"it ended its process ({how}) though nothing ran beside it")
 
 
 def _ready(
-    todo: Mapping[str, Stage], errors: Mapping[str, Any], running: Mapping[Any, Sequence[Stage]]
+    todo: Mapping[str, Stage], errors: Collection[str], running: Mapping[Any, Sequence[Stage]]
 ) -> list[Stage]:
     """Stages whose inputs are all there, trainings first since everything waits for them."""
     busy = {stage.key for together in running.values() for stage in together}
@@ -101,7 +184,7 @@ def _ready(
 
 
 def _startable(
-    todo: Mapping[str, Stage], errors: Mapping[str, Any], running: Mapping[Any, Sequence[Stage]]
+    todo: Mapping[str, Stage], errors: Collection[str], running: Mapping[Any, Sequence[Stage]]
 ) -> list[list[Stage]]:
     """Groups to hand out now. One waits for what will share its model, if anything else goes on."""
     groups = _together(_ready(todo, errors, running))
@@ -135,68 +218,3 @@ def _together(ready: Sequence[Stage]) -> list[list[Stage]]:
 
 def _compares(stage: Stage) -> bool:
     return any(role.startswith("reference") for role in stage.inputs)
-
-
-def _outcome(
-    future: Future[list[float | BenchError]], together: Sequence[Stage], store: Store
-) -> Sequence[float | BenchError]:
-    """How each stage ended; of a process that died, what it had stored is kept."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        left = [stage for stage in together if not store.has(stage)]
-        killed = BudgetError(
-            "its process was killed (out of memory?); finished stages are kept, run the same "
-            "command again, perhaps with --workers 1"
-        )
-        return [
-            0.0 if stage not in left else killed if stage is left[0] else BudgetError(NOT_REACHED)
-            for stage in together
-        ]
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[Executor]:
-    """Worker processes; with one worker a thread of this process does the work."""
-    pool: Executor
-    if workers == 1:
-        pool = ThreadPoolExecutor(1)
-    else:
-        # Set before the workers start: numerical libraries read it when they are loaded.
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, context, initializer=_die_with, initargs=(os.getpid(),))
-    try:
-        yield pool
-    except BaseException:
-        # Interrupted: what runs is given up, its checkpoint stays.
-        processes = list(getattr(pool, "_processes", None) or {})
-        for process in processes:
-            os.kill(process, signal.SIGKILL)
-        pool.shutdown(wait=bool(processes), cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A process started in here inherits that it ignores the interrupt meant for its parent."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _die_with(parent: int) -> None:
-    """A worker ends when its parent is gone, killed or not, and so frees its locks."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -85,4 +85,6 @@ def _scores(attack: Attack, replays: FloatArray, pool: Pool) -> FloatArray:
 
 def _load(folder: Path) -> tuple[NDArray[np.str_], FloatArray]:
     with np.load(folder / "features.npz", allow_pickle=False) as stored:
-        return stored["ids"], stored["features"]
+        ids, features = stored["ids"], stored["features"]
+    features.flags.writeable = False  # an attack that writes into them must say so, not fit to it
+    return ids, features

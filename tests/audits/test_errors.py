@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 import torch
-from conftest import write_base
 from safetensors.torch import load_file, save_file
+
+from bench.contract.base import write_base
 
 
 @pytest.fixture

@@ -110,17 +110,19 @@ def test_failures_in_worker_processes_are_told_the_same_way(
         assert FEATURES[name][1] in ended.err
 
 
-def test_a_worker_that_dies_is_told_and_what_is_done_is_kept(
+def test_an_attack_that_ends_its_process_costs_no_other_its_row(
     ran: Any, cli: Callable[..., Any], copied: Path, plugins: Path
 ) -> None:
     text = ATTACK.format(title="Dies", name="dies", features="os._exit(9)", score="pass")
     (plugins / "dying.py").write_text(HEAD + text)
     words = ("--plugins", plugins, "--workers", 2, "--store", copied)
-    ended = cli("run", *ran.words, *asked(["loss", "dies"]), *words)
-    assert ended.code == 5, ended.err
+    ended = cli("run", *ran.words, *asked(["dies", "raises", "loss[t=9]"]), *words)
+    assert ended.code == 1, ended.err
     assert "Traceback" not in ended.err
-    assert "its process was killed" in ended.err
-    assert ended.out.splitlines()[1].split()[:2] == ["none", "loss"]
+    [told] = [line for line in ended.err.splitlines() if line.startswith("error: dies")]
+    assert "it ended its process (exit code 9) though nothing ran beside it" in told
+    assert "RuntimeError: no luck" in ended.err
+    assert ended.out.splitlines()[1].split()[:2] == ["none", "loss[t=9]"]
 
 
 DEFENSES = {

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import write_base
 from procedures import PAIRS, RECIPE, Trainings, family
 
 from bench.api import Batch
 from bench.composition import Composition
+from bench.contract.base import write_base
 from bench.errors import UsageError
 from bench.models.base import load_base
 from bench.rng import generator

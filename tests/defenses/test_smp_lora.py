@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import write_base
 from procedures import AUXILIARY, PAIRS, RECIPE, Trainings, family
 from torch.nn import functional as F
 
 from bench.composition import Composition
+from bench.contract.base import write_base
 from bench.errors import UsageError
 from bench.models.base import load_base
 from bench.training.loop import Task, _losses, _session

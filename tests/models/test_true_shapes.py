@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import write_tokenizer
 from layouts import SCHEDULE
 from PIL import Image
 from safetensors.torch import load_file
 
+from bench.contract.base import write_tokenizer
 from bench.data.pairs import Pairs
 from bench.models.base import base_folder, base_identity, load_base
 from bench.models.target import ModelTarget

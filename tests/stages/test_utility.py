@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from clips import write_clip
-from conftest import WIDTH
 
+from bench.contract.base import WIDTH
 from bench.data.geometry import centre, resize, square
 from bench.errors import ValidationError
 from bench.models.base import load_base

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from clips import write_clip
-from conftest import TOKENS
 from PIL import Image
 
+from bench.contract.base import TOKENS
 from bench.data import tiles
 from bench.errors import OfflineError, UsageError
 from bench.models.base import embedded_folder, load_base

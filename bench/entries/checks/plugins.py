@@ -13,7 +13,7 @@ from bench.entries.problems import AGAIN, shown
 from bench.entries.schema import Attacker, Outcome, Plugin
 from bench.errors import BenchError
 from bench.parameters import label
-from bench.plugins import Kind, combined_digest, discover, source_digests
+from bench.plugins import Kind, combined_digest, shipped, source_digests
 from bench.plugins import Plugin as Found
 from bench.specs import STAGE_VERSIONS
 
@@ -55,7 +55,7 @@ def _all(entry: Entry) -> Iterator[tuple[str, Kind, Plugin]]:
 
 @cache
 def _shipped(kind: Kind) -> dict[str, Found]:
-    return {found.name: found for found in discover(kind) if found.cls}
+    return {found.name: found for found in shipped(kind) if found.cls}
 
 
 @cache

@@ -145,8 +145,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         discover("attack", [tmp_path / "absent"])
 
 
-def test_files_that_begin_with_an_underscore_are_helpers(tmp_path: Path) -> None:
+def test_helpers_and_tests_are_no_plugins(tmp_path: Path) -> None:
     write(tmp_path, "_helper", "raise RuntimeError")
+    write(tmp_path, "test_mine", "raise RuntimeError")
     assert [p.name for p in discover("attack", [tmp_path]) if not p.shipped] == []
 
 

@@ -1,0 +1,84 @@
+"""`bench new` and `bench test`: begin a plugin of one's own, and hold one to the contract."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli import options as o
+from bench.errors import BenchError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from bench.plugins import Kind
+
+KINDS = ("attack", "defense")
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="attack or defense.")],
+    name: Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and '_'.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path(),
+    plugins: o.Plugins = None,
+) -> None:
+    """Write a plugin that works, with its test and its card, to begin from."""
+    from bench.contract.beginning import begin
+
+    for path in begin(_kind(kind), name, out.expanduser(), plugins or []):
+        print(path)
+    print(f"next: bench test {out / name}.py", file=sys.stderr)
+
+
+def check(
+    plugin: Annotated[
+        str,
+        typer.Argument(help="./mine.py, ./mine.py:Name, or a name; with \\[param=value,...]."),
+    ],
+    plugins: o.Plugins = None,
+) -> None:
+    """Hold an attack or a defense to the contract, on a model of a megabyte; exit 1 if it fails."""
+    import torch
+
+    from bench.contract import outcomes
+
+    kinds = _kinds(plugin, plugins or [])
+    torch.set_num_threads(1)  # as a run does
+    failed = 0
+    for kind in kinds:
+        print(f"{kind} {plugin}")
+        for outcome in outcomes(kind, plugin, plugins or []):
+            print(f"  {outcome}", flush=True)
+            failed += outcome.state == "failed"
+    if failed:
+        raise BenchError(f"{plugin} does not keep the contract: {failed} failed, see above")
+
+
+def _kind(word: str) -> Kind:
+    if word == "attack":
+        return "attack"
+    if word == "defense":
+        return "defense"
+    raise unknown("kind of plugin", word, KINDS)
+
+
+def _kinds(text: str, folders: list[Path]) -> list[Any]:
+    """Attack, defense, or both where a name or a file is both; UsageError where it is neither."""
+    from bench.plugins import resolve
+
+    found, errors = [], []
+    for kind in (_kind(word) for word in KINDS):
+        try:
+            resolve(kind, text, folders)
+            found.append(kind)
+        except UsageError as error:
+            errors.append(str(error))
+    if not found:
+        # Of the two the one that helps: what is wrong with the one meant, or a near name.
+        strange = re.compile(r"no (attack|defense) named|.* defines 0 ")
+        meant = [error for error in errors if not strange.match(error)]
+        near = [error for error in errors if "did you mean" in error]
+        raise UsageError((meant or near or errors)[0])
+    return found

@@ -1,0 +1,1 @@
+"""An attack and a defense for t2i-defense-bench."""
