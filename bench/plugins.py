@@ -27,6 +27,7 @@ from bench.defending import LEVELS
 from bench.errors import UsageError, unknown
 from bench.parameters import label, make, parameters, parse, told
 from bench.specs import Component
+from bench.sweeps import Sets, apply_sets, swept
 
 Kind = Literal["attack", "defense"]
 PLURAL = {"attack": "attacks", "defense": "defenses"}
@@ -198,16 +199,27 @@ def resolve(kind: Kind, text: str, folders: Iterable[Path] = ()) -> Component:
     )
 
 
-def components(kind: Kind, names: Sequence[str], folders: Iterable[Path] = ()) -> list[Component]:
-    """`resolve` for each name, or for all there are; none may be asked for twice."""
-    if list(names) == ["all"]:
-        names = [plugin.name for plugin in discover(kind, folders) if plugin.cls]
-    found = [resolve(kind, name, folders) for name in names]
+def components(
+    kind: Kind, names: Sequence[str], folders: Iterable[Path] = (), sets: Sets | None = None
+) -> list[Component]:
+    """`resolve` for each text, or for all there are; none may be asked for twice.
+
+    Values that are `sets` beside a component join its own, and a sweep is several components.
+    """
+    parts = [apply_sets(one, sets or {}) for one in spelled(kind, names, folders)]
+    found = [resolve(kind, text, folders) for one in parts for text in swept(one)]
     labels = [component.label for component in found]
     for label_ in labels:
         if labels.count(label_) > 1:
-            raise UsageError(f"{kind} {label_} is asked for twice")
+            raise UsageError(f"{kind} {label_} is asked for twice; leave one out")
     return found
+
+
+def spelled(kind: Kind, names: Sequence[str], folders: Iterable[Path] = ()) -> list[list[str]]:
+    """What was asked for, each as its joined parts; `all` alone is all there are."""
+    if list(names) == ["all"]:
+        return [[plugin.name] for plugin in discover(kind, folders) if plugin.cls]
+    return [joined(name) if kind == "defense" else [name] for name in names]
 
 
 def joined(text: str) -> list[str]:

@@ -13,8 +13,14 @@ from bench.errors import UsageError, ValidationError, unknown
 from bench.hub import pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
-from bench.places import absolute_base, absolute_captioner, absolute_file, absolute_weights
-from bench.plugins import components, instantiate, joined
+from bench.places import (
+    absolute_base,
+    absolute_captioner,
+    absolute_file,
+    absolute_set,
+    absolute_weights,
+)
+from bench.plugins import components, instantiate, joined, spelled
 from bench.specs import (
     Augment,
     Cell,
@@ -27,6 +33,7 @@ from bench.specs import (
     ShadowDefense,
     View,
 )
+from bench.sweeps import apply_sets, check_sets, named, read_sets, swept
 from bench.training.recipe import named_recipe
 
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
@@ -44,6 +51,8 @@ class Request:
 
     defenses: Sequence[str]
     attacks: Sequence[str]
+    sets: Sequence[str] = ()
+    """COMPONENT.PARAM=VALUE, for the attacks and defenses above."""
     data: str = "tiles"
     base: str = EMBEDDED
     variant: str | None = None
@@ -77,9 +86,10 @@ class Request:
         """
         self._check_words()
         trains = named_recipe(self.recipe).epochs > 0
-        attacks = components("attack", self.attacks, self.plugins)
+        sets = self._checked_sets()
+        attacks = components("attack", self.attacks, self.plugins, sets)
         attacks = self._willing(attacks, trains, say)
-        defenses = components("defense", self.defenses, self.plugins)
+        defenses = components("defense", self.defenses, self.plugins, sets)
         if not trains:
             self._check_untrained(defenses)
         folder = base_folder(self.base, self.variant, self.offline)
@@ -149,12 +159,40 @@ class Request:
         if self.canaries and self.view == "pseudo":
             raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
 
+    def _checked_sets(self) -> dict[str, dict[str, str]]:
+        """Values set beside the components, each for one that is asked for."""
+        sets = read_sets(self.sets)
+        if sets:
+            asked = [
+                *spelled("attack", self.attacks, self.plugins),
+                *spelled("defense", self.defenses, self.plugins),
+            ]
+            check_sets(sets, [named(part) for parts in asked for part in parts])
+        return sets
+
     def absolute(self) -> Request:
         """The same with full paths, so that it means the same from every folder."""
+        sets = read_sets(self.sets)
+        attacks, defenses = (
+            [
+                "+".join(map(absolute_file, joined(text)))
+                for parts in map(joined if kind == "defense" else lambda name: [name], asked)
+                for text in swept(apply_sets(parts, sets))
+            ]
+            for kind, asked in (("attack", self.attacks), ("defense", self.defenses))
+        )
+        written = [named(part) for text in (*self.attacks, *self.defenses) for part in joined(text)]
         return replace(
             self,
-            defenses=["+".join(map(absolute_file, joined(name))) for name in self.defenses],
-            attacks=[absolute_file(name) for name in self.attacks],
+            defenses=defenses,
+            attacks=attacks,
+            # What is set for one of `all` stays beside it; the rest stands in its brackets now.
+            sets=[
+                absolute_set(f"{name}.{param}={value}")
+                for name, params in sets.items()
+                for param, value in params.items()
+                if name not in written
+            ],
             data=absolute(self.data),
             captioner=absolute_captioner(self.captioner),
             base=absolute_base(self.base),

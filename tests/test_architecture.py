@@ -28,6 +28,7 @@ MAY: dict[str, set[str]] = {
     "defending": {"data.pairs", "rng", "training.recipe"},
     "composition": {"data.pairs", "defending", "errors", "training.recipe"},
     "parameters": {"errors"},
+    "sweeps": {"errors", "parameters"},
     "data": GROUND,
     "text": GROUND,
     "stats": set(),
@@ -46,7 +47,7 @@ MAY: dict[str, set[str]] = {
     "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},
     "trust": GROUND | {"data", "stats"},
-    "plugins": GROUND | {"composition", "defending", "parameters"},
+    "plugins": GROUND | {"composition", "defending", "parameters", "sweeps"},
     "stages": GROUND
     | {"composition", "data", "models", "plugins", "stats", "text", "training", "trust"}
     | {"utility"},
@@ -57,7 +58,9 @@ MAY: dict[str, set[str]] = {
     "naming": {"shards", "specs"},
     "estimates": GROUND | {"naming", "pipeline"},
     "places": {"hub", "models.base", "utility.inception"},
-    "request": GROUND | {"places"} | {"data", "models", "training", "utility", "plugins", "text"},
+    "request": GROUND
+    | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
+    "asking": {"errors", "request"},
     "runs": GROUND | {"request"},
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
@@ -66,6 +69,7 @@ MAY: dict[str, set[str]] = {
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND
     | {
+        "asking",
         "audits",
         "naming",
         "boards",

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from bench import __version__
-from bench.cli import audit, compare, doctor, fetch, leaderboard, listing, run, submit, validate
+from bench.cli import (
+    audit,
+    compare,
+    config,
+    doctor,
+    fetch,
+    leaderboard,
+    listing,
+    run,
+    submit,
+    validate,
+)
+from bench.cli.verb import configurable
 from bench.errors import INTERRUPTED, BenchError, UsageError
 
 app = typer.Typer(
@@ -57,6 +69,8 @@ app.command()(submit.submit)
 app.command()(validate.validate)
 app.command("list")(listing.list_)
 app.command()(listing.show)
+app.command()(config.config)
+configurable(app)
 
 
 def _said(error: Exception) -> str:

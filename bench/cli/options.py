@@ -17,7 +17,8 @@ Defenses = Annotated[
     typer.Option(
         "--defense",
         "-d",
-        help="Name, name\\[param=value,...] or ./file.py; one+other together; repeatable; 'all'.",
+        help="Name, name\\[param=value,...] or ./file.py; one+other together; repeatable; 'all'. "
+        "value|value: one for each.",
     ),
 ]
 Attacks = Annotated[
@@ -27,6 +28,14 @@ Attacks = Annotated[
         "-a",
         help="Name, name\\[param=value,...], name\\[preset=...] or ./file.py; repeatable; or just "
         "'all'.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="COMPONENT.PARAM=VALUE",
+        help="A parameter of one of these attacks and defenses, as del.rate=0.2; repeatable.",
     ),
 ]
 Data = Annotated[

@@ -39,7 +39,8 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict
                 raise UsageError("--help is no request")
             if words:
                 context = command.make_context("line", words)
-                [found[f"{path}:{number}"]] = read(**context.params | {"store": store}).requests
+                options = context.params | {"context": context, "store": store}
+                [found[f"{path}:{number}"]] = read(**options).requests
         except (ValueError, UsageError, typer.TyperException) as error:
             said = getattr(error, "format_message", lambda wrong=error: str(wrong))()
             raise UsageError(f"{path}:{number}: {said}") from None
