@@ -27,6 +27,11 @@ class Run:
     metrics: tuple[str, ...]
     """Keys of its metrics stages."""
 
+    @property
+    def plain(self) -> list[dict[str, Any]]:
+        """The requests as JSON, resolved so that they mean the same from everywhere."""
+        return [*map(_plain, self.requests)]
+
     def finished(self, store: Store) -> int:
         """How many of its cells are done."""
         return sum((store.folder("metrics", key) / "record.json").exists() for key in self.metrics)
@@ -37,12 +42,13 @@ def save(store: Store, requests: Sequence[Request], stages: Sequence[Stage]) -> 
     keys = tuple(stage.key for stage in stages)
     id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
     asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    note = {"asked": asked, "requests": [*map(_plain, requests)], "metrics": keys}
+    run = Run(id_, asked, tuple(requests), keys)
+    note = {"asked": asked, "requests": run.plain, "metrics": keys}
     with full_disk_is_told(store.root):
         folder = store.root / "runs"
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())
-    return Run(id_, asked, tuple(requests), keys)
+    return run
 
 
 def saved(store: Store) -> list[Run]:

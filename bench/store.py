@@ -93,6 +93,14 @@ class Store:
         """Scratch folder of an unfinished stage; survives a kill."""
         return self.root / "work" / key
 
+    def progress(self, key: str) -> dict[str, Any]:
+        """`done`, `total` and `unit` of a stage being computed; empty if it has not said."""
+        try:
+            said: dict[str, Any] = json.loads((self.work(key) / "progress.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return said
+
     def has(self, stage: Stage) -> bool:
         return (self.folder(stage.kind, stage.key) / "record.json").exists()
 

@@ -15,7 +15,18 @@ NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
 MAY: dict[str, set[str]] = {
-    "__init__": {"api", "errors"},
+    "__init__": {"api", "errors", "interface"},
+    "interface": {
+        "asking",
+        "boards",
+        "cli.answering",
+        "cli.computing",
+        "errors",
+        "executors",
+        "logs",
+    }
+    | {"specs", "store"},
+    "logs": {"store"},
     "__main__": {"cli"},
     "errors": set(),
     "rng": set(),
@@ -64,7 +75,7 @@ MAY: dict[str, set[str]] = {
     "runs": GROUND | {"request"},
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
-    | {"training.recipe"},
+    | {"sweeps", "training.recipe"},
     "audits": GROUND
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND
@@ -77,6 +88,7 @@ MAY: dict[str, set[str]] = {
         "entries",
         "estimates",
         "executors",
+        "logs",
         "models",
         "pipeline",
         "plan",

@@ -24,6 +24,7 @@ from bench.cli import (
 )
 from bench.cli.verb import configurable
 from bench.errors import INTERRUPTED, BenchError, UsageError
+from bench.logs import on_stderr
 
 app = typer.Typer(
     name="bench",
@@ -83,7 +84,8 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
-        code = app(standalone_mode=False) or 0
+        with on_stderr():
+            code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
             print(f"error: {said} (`bench --help` shows what there is)", file=sys.stderr)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options as o
+from bench.cli.answering import answer
 from bench.cli.asked import Asked, asking, means_of
-from bench.cli.computing import compute, open_store, tell
+from bench.cli.computing import open_store, tell
 from bench.errors import BenchError, BudgetError
 
 if TYPE_CHECKING:
-    from bench.boards.tables import Format
     from bench.specs import Stage
     from bench.store import Store
 
@@ -64,44 +64,21 @@ def resume(
 
 def _execute(asked: Asked) -> None:
     """Computes what is missing, then prints the rows that are complete."""
-    from bench.pipeline import cell_stage
-    from bench.runs import save
-
-    cells = asked.cells(say=tell)
-    # Two requests may ask for one row.
-    ends = list({end.key: end for end in map(cell_stage, cells)}.values())
-    noted = save(asked.store, asked.requests, ends)
-    errors = compute(asked.store, ends, asked.workers, asked.means)
-    _print_rows(asked.store, ends, asked.form)
-    tell(f"run {noted.id} in {asked.store.root}")
-    for what, error in errors:
-        tell(f"error: {what}: {error}")
-    if errors:
+    answered = answer(asked.store, asked.requests, asked.cells, asked.workers, asked.means)
+    if text := answered.text(asked.form):
+        print(text)
+        for line in answered.notes if asked.form == "csv" else ():
+            tell(line)
+        for line in _sharing(asked.store, answered.done):
+            tell(line)
+    tell(f"run {answered.id} in {asked.store.root}")
+    if answered.errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
-        codes = {error.exit_code for _, error in errors}
-        some_row = any(asked.store.has(end) for end in ends)
+        codes = {error.exit_code for _, error in answered.errors}
+        some_row = bool(answered.done)
         sys.exit(
             BenchError.exit_code if some_row and BudgetError.exit_code not in codes else max(codes)
         )
-
-
-def _print_rows(store: Store, ends: list[Stage], form: Format) -> None:
-    from bench.boards.rows import collect
-    from bench.boards.summary import figures, notes, tables
-    from bench.boards.tables import render
-
-    done = [end for end in ends if store.has(end)]
-    if not done:
-        return
-    rows = collect((end.params["cell"], store.record(end)["result"]) for end in done)
-    said = notes(rows)
-    if form in ("json", "csv"):
-        print(render(figures(rows), form, said))
-    else:
-        *first, last = tables(rows)
-        print(*[render(table, form) + "\n" for table in first], render(last, form, said), sep="\n")
-    for line in [*(said if form == "csv" else ()), *_sharing(store, done)]:
-        tell(line)
 
 
 def _sharing(store: Store, ends: list[Stage]) -> list[str]:

@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from bench.cli.configuration import NOT_IN_A_FILE, READS_TOO, defaults, find
 from bench.errors import BenchError, UsageError, unknown
+from bench.logs import QUIET, VERBOSE, show
 
 if TYPE_CHECKING:
     from bench.cli.configuration import Options
@@ -122,6 +123,16 @@ def _configure(context: typer.Context, named: Path | None) -> None:
         context.meta[PLACES] = {name: place for name, (_, place) in found.items()}
 
 
+def _be_quiet(asked: bool) -> None:
+    if asked:
+        show(QUIET)
+
+
+def _be_verbose(asked: bool) -> None:
+    if asked:
+        show(VERBOSE)
+
+
 def options_of(group: Any) -> dict[str, Options]:
     """What a file may say of each verb."""
     if not isinstance(group, TyperGroup):
@@ -153,7 +164,27 @@ ConfigFile = Annotated[
         help="TOML file with values for flags. Default: bench.toml here, if there is one.",
     ),
 ]
-COMMON: Mapping[str, tuple[Any, Any]] = {"config": (ConfigFile, None)}
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", expose_value=False, callback=_be_quiet, help="Say nothing but errors."
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        expose_value=False,
+        callback=_be_verbose,
+        help="Say more: what the log of a run has, on stderr.",
+    ),
+]
+COMMON: Mapping[str, tuple[Any, Any]] = {
+    "config": (ConfigFile, None),
+    "quiet": (Quiet, False),
+    "verbose": (Verbose, False),
+}
 """Options that every verb has, with their defaults."""
 
 

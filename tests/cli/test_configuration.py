@@ -192,7 +192,7 @@ def test_a_run_is_resumed_without_file_or_environment(
     monkeypatch.setenv("BENCH_RUN_DEFENSE", "none")
     seen = {}
     monkeypatch.setattr(
-        "bench.cli.run.compute", lambda store, ends, *rest: seen.update(a=ends) or []
+        "bench.cli.answering.compute", lambda store, ends, *rest: seen.update(a=ends) or []
     )
     assert bench("run").code == 0
     file.unlink()
