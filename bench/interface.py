@@ -89,7 +89,8 @@ class Result:
         """Scores of members and hold-outs by row, a pair of arrays a seed; canaries left out."""
         import numpy as np
 
-        store, found = open_store(self.store), {}
+        store = open_store(self.store)
+        found: dict[str, list[tuple[Any, Any]]] = {}
         for end in self._ends:
             cell = end.params["cell"]
             at = "" if cell["at"] is None else f", epoch {cell['at']}"

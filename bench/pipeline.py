@@ -17,13 +17,13 @@ share shadow and control, all runs share the features of real pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
 from typing import Any
 
 from bench.plugins import resolve
 from bench.shards import SHARD, Bounds, bounds
-from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage
+from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage, canonical, walked
 
 EARLY = 0.25
 """Share of the recipe's epochs after which a reference stops.
@@ -38,13 +38,16 @@ def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
     return Graph(cell, shard).metrics()
 
 
+def cell_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
+    """The metrics stages of cells, each once; they share what they stand on as objects too."""
+    made: Made = {}
+    ends = [Graph(cell, shard, made).metrics() for cell in cells]
+    return list({end.key: end for end in ends}.values())
+
+
 def all_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
     """Every stage of these cells once, inputs before what reads them."""
-    seen: dict[str, Stage] = {}
-    for cell in cells:
-        for stage in cell_stage(cell, shard).walk():
-            seen.setdefault(stage.key, stage)
-    return list(seen.values())
+    return walked(cell_stages(cells, shard))
 
 
 @cache
@@ -53,16 +56,49 @@ def undefended() -> Component:
     return resolve("defense", "none")
 
 
+Made = dict[tuple[Any, ...], tuple[Any, Any]]
+"""Parts of graphs by what they are made of; with it, so that an `id` stays what it is."""
+VARYING = frozenset(
+    ("defense", "attack", "view", "replays", "pool", "shadow_defense", "seed", "at")
+)
+"""Fields in which cells of one request differ, or that say what an attacker knows."""
+
+
+def once(
+    on: Callable[[Any], tuple[Any, ...]],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A part of a graph that is made once for all cells that agree in this.
+
+    Hashing it again for each of a thousand cells took most of the time of `bench plan`.
+    """
+
+    def decorate(make: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(make)
+        def made(graph: Graph, *given: Any) -> Any:
+            made_of = (*on(graph), *given)
+            plain = (id(one) if isinstance(one, Component) else one for one in made_of)
+            key = (type(graph), make.__name__, graph.about, *plain)
+            if key not in graph.made:
+                graph.made[key] = make(graph, *given), made_of
+            return graph.made[key][0]
+
+        return made
+
+    return decorate
+
+
 class Graph:
     """Builds the stages of one cell; an audit's (`bench.audits.graph`) builds some of its own."""
 
-    def __init__(self, cell: Cell, shard: int = SHARD) -> None:
+    def __init__(self, cell: Cell, shard: int = SHARD, made: Made | None = None) -> None:
         self.cell = cell
         self.shard = shard
+        self.made: Made = {} if made is None else made
+        self.about = canonical(cell.model_dump(mode="json", exclude=set(VARYING)))
         self.common = {"data": cell.data, "base": cell.base}
         if cell.variant:
             self.common["variant"] = cell.variant
-        self.split = self.split_of(cell.seed, canaries=cell.canaries)
+        self.split = self.split_of(cell.seed, "disjoint", cell.canaries)
         # The same, but for the shadow's parts, which may be dealt from the target's own pairs; the
         # attacker knows nothing of canaries.
         self.shadows = self.split_of(cell.seed, cell.shadow)
@@ -70,6 +106,7 @@ class Graph:
         # reads one split, and the features of real pictures are computed once.
         self.reserved = self.split_of(0)
 
+    @once(lambda graph: ())
     def split_of(self, seed: int, shadow: Shadow = "disjoint", canaries: int = 0) -> Stage:
         identity = self.cell.data_identity
         params: dict[str, Any] = {"data": identity, "seed": seed, "shadow": shadow}
@@ -77,6 +114,7 @@ class Graph:
             params["canaries"] = canaries
         return Stage("split", params, hints=self.common)
 
+    @once(lambda graph: (graph.cell.seed,))
     def train(self, part: str, defense: Component, share: float = 1.0) -> Stage:
         """A fine-tuned model; with a share below 1, one stopped after that much of the recipe."""
         cell, recipe = self.cell, self.cell.recipe
@@ -220,10 +258,25 @@ class Graph:
             {"attack": self.cell.attack.path, "label": self.cell.attack.label},
         )
 
+    @once(lambda graph: (graph.cell.pool, *graph.knowledge))
+    def control(self) -> Stage:
+        """The same attack on the base, which saw no pair."""
+        return self.scores(self.features("target", {}))
+
+    @property
+    def knowledge(self) -> tuple[Any, ...]:
+        """What the attacker's own models and questions depend on."""
+        cell = self.cell
+        replayed = cell.defense if cell.view == "defended" else None
+        asked = (cell.attack, cell.view, cell.replays, replayed, self.attackers())
+        return (*asked, cell.seed, cell.at)
+
+    @once(lambda graph: graph.knowledge)
     def learnt_from(self) -> dict[str, Stage]:
         """What the attack is fitted on, and its threshold found."""
         return {"shadow": self.features("shadow", self.shadow())}
 
+    @once(lambda graph: (graph.cell.defense, graph.cell.seed, graph.cell.at))
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()
         common: dict[str, Any] = {"base": cell.base_identity, "at": cell.at if model else 0}
@@ -247,6 +300,7 @@ class Graph:
             {**places, "clip": cell.clip},
         )
 
+    @once(lambda graph: (graph.cell.seed,))
     def gates(self) -> dict[str, Stage]:
         """Whether the split itself separates; the same for all rows of a seed."""
         cell = self.cell
@@ -264,7 +318,7 @@ class Graph:
         inputs = {"split": self.split, "features": features, "scores": scores, **self.gates()}
         # Against the base as its reference, the base scores 0 throughout and controls nothing.
         if model and self.cell.attack.reference != "base":
-            inputs["control"] = self.scores(self.features("target", {}))
+            inputs["control"] = self.control()
         return Stage(
             "metrics", {"cell": self.cell.card()}, {**inputs, "utility": self.utility(), **model}
         )

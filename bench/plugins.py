@@ -164,9 +164,15 @@ def load_folder(kind: Kind, folder: Path, shipped: bool = False) -> list[Plugin]
     return [plugin for path in files for plugin in load_file(kind, path, shipped)]
 
 
+@cache
+def _shipped(kind: Kind) -> tuple[Plugin, ...]:
+    """They do not change while a process lives, and a large request asks for them often."""
+    return tuple(load_folder(kind, shipped_folder(kind), shipped=True))
+
+
 def discover(kind: Kind, folders: Iterable[Path] = ()) -> list[Plugin]:
     """Shipped plugins and those of the user's folders (those without this kind inside excluded)."""
-    found = load_folder(kind, shipped_folder(kind), shipped=True)
+    found = list(_shipped(kind))
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"plugin folder {folder} does not exist; see --plugins")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.stats.roc import roc
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    Sides = tuple[NDArray, NDArray]
+    Sides = tuple[NDArray[Any], NDArray[Any]]
     """Scores of members (m,) and of hold-outs (n,)."""
 
 

@@ -77,12 +77,11 @@ def answer(
     means: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Notes the run and computes what is missing; all that is said goes to the run's log too."""
-    from bench.pipeline import cell_stage
+    from bench.pipeline import cell_stages
     from bench.runs import save
 
     with recorded() as record:
-        # Two requests may ask for one row.
-        ends = list({end.key: end for end in map(cell_stage, cells(tell))}.values())
+        ends = cell_stages(cells(tell))
         run = save(store, requests, ends)
         record.into(store.root / "logs", run.id)
         log.debug("bench %s, Python %s, %s", __version__, platform.python_version(), store.root)
