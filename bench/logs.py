@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
-from bench.store import full_disk_is_told
+from bench.store import full_disk_is_told, make_folder
 
 log = logging.getLogger("bench")
 log.setLevel(logging.DEBUG)
@@ -74,8 +74,7 @@ class Record:
     def into(self, folder: Path, run: str) -> None:
         """Writes it, and what is still to come, to the end of `<folder>/<run>.log`."""
         with full_disk_is_told(folder):
-            folder.mkdir(exist_ok=True)
-            file = _File(folder / f"{run}.log", encoding="utf-8")
+            file = _File(make_folder(folder, "--store") / f"{run}.log", encoding="utf-8")
         form = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         form.converter = time.gmtime
         file.setFormatter(form)

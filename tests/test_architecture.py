@@ -73,6 +73,9 @@ MAY: dict[str, set[str]] = {
     | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
     "asking": {"errors", "request"},
     "runs": GROUND | {"request"},
+    "activity": GROUND | {"estimates", "naming", "pipeline", "runs"},
+    "explaining": GROUND,
+    "garbage": GROUND | {"runs"},
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"sweeps", "training.recipe"},
@@ -80,8 +83,11 @@ MAY: dict[str, set[str]] = {
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
     "cli": GROUND
     | {
+        "activity",
         "asking",
         "audits",
+        "explaining",
+        "garbage",
         "naming",
         "boards",
         "data",

@@ -16,11 +16,14 @@ from bench.cli import (
     config,
     doctor,
     fetch,
+    gc,
     leaderboard,
     listing,
     run,
+    status,
     submit,
     validate,
+    why,
 )
 from bench.cli.verb import configurable
 from bench.errors import INTERRUPTED, BenchError, UsageError
@@ -71,6 +74,8 @@ app.command()(validate.validate)
 app.command("list")(listing.list_)
 app.command()(listing.show)
 app.command()(config.config)
+for command in (status.status, why.why, gc.gc):
+    app.command()(command)
 configurable(app)
 
 
