@@ -76,6 +76,7 @@ MAY: dict[str, set[str]] = {
     "activity": GROUND | {"estimates", "naming", "pipeline", "runs"},
     "explaining": GROUND,
     "garbage": GROUND | {"runs"},
+    "schemas": set(),
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"sweeps", "training.recipe"},
@@ -88,6 +89,7 @@ MAY: dict[str, set[str]] = {
         "audits",
         "explaining",
         "garbage",
+        "schemas",
         "naming",
         "boards",
         "data",

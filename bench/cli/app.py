@@ -20,6 +20,7 @@ from bench.cli import (
     leaderboard,
     listing,
     run,
+    schema,
     status,
     submit,
     validate,
@@ -74,7 +75,7 @@ app.command()(validate.validate)
 app.command("list")(listing.list_)
 app.command()(listing.show)
 app.command()(config.config)
-for command in (status.status, why.why, gc.gc):
+for command in (status.status, why.why, gc.gc, schema.schema):
     app.command()(command)
 configurable(app)
 

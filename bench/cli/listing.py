@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bench.cli import completing
 from bench.cli import options as o
 from bench.errors import unknown
 
@@ -18,7 +19,9 @@ KINDS = ("attacks", "defenses", "data", "bases", "recipes", "runs")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help=", ".join(KINDS) + ".")],
+    what: Annotated[
+        str, typer.Argument(help=", ".join(KINDS) + ".", autocompletion=lambda: list(KINDS))
+    ],
     plugins: o.Plugins = None,
     store: o.StoreDir = None,
     form: o.Form = "table",
@@ -40,20 +43,34 @@ def list_(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="An attack, a defense, a recipe or a data card.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An attack, a defense, a recipe or a data card.", autocompletion=completing.shown
+        ),
+    ],
     plugins: o.Plugins = None,
     source: Annotated[bool, typer.Option("--source", help="Print its source file too.")] = False,
+    form: o.Form = "table",
 ) -> None:
     """The card of an attack, a defense, a recipe or a data set: paper, parameters, cost, access."""
     from bench.data.cards import CARDS
     from bench.plugins import discover
     from bench.training.recipe import RECIPES
 
+    shape = o.form(form)
     found = [p for kind in ("attack", "defense") for p in discover(cast(Any, kind), plugins or [])]
     known = [plugin.name for plugin in found] + list(RECIPES) + list(CARDS)
     if name not in known:
         raise unknown("attack, defense, recipe or data card", name, known)
-    for plugin in (p for p in found if p.name == name):
+    named = [plugin for plugin in found if plugin.name == name]
+    if shape != "table":
+        from bench.boards.tables import render
+        from bench.cli.cards import records
+
+        print(render(records(name, named), shape))
+        return
+    for plugin in named:
         print(_card(plugin))
         if source:
             print(plugin.path.read_text(encoding="utf-8"))
