@@ -11,10 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging.handlers import MemoryHandler
 from pathlib import Path
-
-from bench.store import full_disk_is_told, make_folder
 
 log = logging.getLogger("bench")
 log.setLevel(logging.DEBUG)
@@ -66,6 +63,8 @@ class Record:
     """Keeps what is said until it is known which file it belongs to."""
 
     def __init__(self) -> None:
+        from logging.handlers import MemoryHandler
+
         self.handler: logging.Handler = MemoryHandler(
             10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False
         )
@@ -73,6 +72,10 @@ class Record:
 
     def into(self, folder: Path, run: str) -> None:
         """Writes it, and what is still to come, to the end of `<folder>/<run>.log`."""
+        from logging.handlers import MemoryHandler
+
+        from bench.store import full_disk_is_told, make_folder
+
         with full_disk_is_told(folder):
             file = _File(make_folder(folder, "--store") / f"{run}.log", encoding="utf-8")
         form = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,6 @@ What it says takes the place of defaults: the command line and the environment c
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +64,8 @@ class File:
 
 def find(named: Path | None) -> File | None:
     """The file named, or that of the current folder if there is one."""
+    import tomllib
+
     path = (named or Path(NAME)).expanduser()
     if named is None and not path.is_file():
         return None
