@@ -67,7 +67,9 @@ def make(kind: str, name: str, cls: type[Any], given: Mapping[str, Any]) -> Any:
             said = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"{kind} {name}: {said}") from None
         said = f"{first['msg']}, got {first['input']!r}"
-        raise UsageError(f"{kind} {name}: parameter '{where}': {said}") from None
+        raise UsageError(
+            f"{kind} {name}: parameter '{where}': {said} (`bench show {name}` has its parameters)"
+        ) from None
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001 - a plugin's own check may raise anything

@@ -175,7 +175,9 @@ def discover(kind: Kind, folders: Iterable[Path] = ()) -> list[Plugin]:
     found = list(_shipped(kind))
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"plugin folder {folder} does not exist; see --plugins")
+            raise UsageError(
+                f"plugin folder {folder} does not exist; make it, or name another with --plugins"
+            )
         found += load_folder(kind, folder)
     return sorted(found, key=lambda plugin: plugin.name)
 

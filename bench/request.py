@@ -238,7 +238,9 @@ class Request:
         for epoch in self.at:
             if epoch not in kept:
                 known = ", ".join(map(str, kept))
-                raise UsageError(f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}")
+                raise UsageError(
+                    f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}; name some of them"
+                )
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 
     def _counts(self, source: DataSource) -> dict[str, Any]:

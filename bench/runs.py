@@ -77,7 +77,10 @@ def find(store: Store, id_: str | None) -> Run:
         for run in runs:
             if run.finished(store) < len(run.metrics):
                 return run
-        raise UsageError(f"nothing to resume in {store.root}: every run there is finished")
+        raise UsageError(
+            f"nothing to resume in {store.root}: every run there is finished; `bench list runs` shows "
+            "them, --store names another store"
+        )
     for run in runs:
         if run.id == id_:
             return run

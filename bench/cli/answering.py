@@ -75,8 +75,12 @@ def answer(
     cells: Callable[[Say], Sequence[Cell]],
     workers: int,
     means: Mapping[str, Any] | None = None,
+    show: Callable[[Answer], None] = lambda answered: None,
 ) -> Answer:
-    """Notes the run and computes what is missing; all that is said goes to the run's log too."""
+    """Notes the run and computes what is missing; all that is said goes to the run's log too.
+
+    `show` prints what came out, before it is said what failed.
+    """
     from bench.pipeline import cell_stages
     from bench.runs import save
 
@@ -88,7 +92,9 @@ def answer(
         log.debug("command: %s", shlex.join(sys.argv))
         log.debug("requests: %s", json.dumps(run.plain))
         errors = compute(store, ends, workers, means)
+        answered = Answer(run.id, store, ends, errors)
+        show(answered)
         for what, error in errors:
             log.error("error: %s: %s", what, error)
         log.debug("run %s: %d of %d rows", run.id, run.finished(store), len(ends))
-    return Answer(run.id, store, ends, errors)
+    return answered

@@ -94,7 +94,8 @@ def main() -> None:
             code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
-            print(f"error: {said} (`bench --help` shows what there is)", file=sys.stderr)
+            about = getattr(getattr(error, "ctx", None), "command_path", "bench")
+            print(f"error: {said} (`{about} --help` shows what there is)", file=sys.stderr)
         code = UsageError.exit_code
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options as o
-from bench.cli.answering import answer
+from bench.cli.answering import Answer, answer
 from bench.cli.asked import Asked, asking, means_of
 from bench.cli.computing import open_store, tell
 from bench.errors import BenchError, BudgetError
@@ -64,14 +64,17 @@ def resume(
 
 def _execute(asked: Asked) -> None:
     """Computes what is missing, then prints the rows that are complete."""
-    answered = answer(asked.store, asked.requests, asked.cells, asked.workers, asked.means)
-    if text := answered.text(asked.form):
-        print(text)
-        for line in answered.notes if asked.form == "csv" else ():
-            tell(line)
-        for line in _sharing(asked.store, answered.done):
-            tell(line)
-    tell(f"run {answered.id} in {asked.store.root}")
+
+    def show(answered: Answer) -> None:
+        if text := answered.text(asked.form):
+            print(text)
+            for line in answered.notes if asked.form == "csv" else ():
+                tell(line)
+            for line in _sharing(asked.store, answered.done):
+                tell(line)
+        tell(f"run {answered.id} in {asked.store.root}")
+
+    answered = answer(asked.store, asked.requests, asked.cells, asked.workers, asked.means, show)
     if answered.errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
         codes = {error.exit_code for _, error in answered.errors}

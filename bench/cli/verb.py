@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -45,9 +46,9 @@ class Verb(TyperCommand):
             return super().make_context(info_name, args, parent, **extra)
         except typer.BadParameter as error:
             context, param = error.ctx, error.param
-            known = context is not None and param is not None and param.name
-            if known and (place := origin(context, param).partition(" ")[2]):
-                raise UsageError(f"{place}: {error.format_message()}") from None
+            if context is not None and param is not None and (place := _place(context, param)):
+                said = error.format_message().rstrip(".")
+                raise UsageError(f"{place}: {said} (docs/configuration.md)") from None
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -93,17 +94,24 @@ def _listed(names: Any) -> list[str]:
     return [names] if isinstance(names, str) else list(names or [])
 
 
+def _place(context: Any, option: Any) -> str:
+    """The line or the variable that a value comes from; empty for what was typed or is usual."""
+    kind, _, place = origin(context, option).partition(" ")
+    return place if kind in ("file", "environment") else ""
+
+
 def _blamed(context: Any, command: TyperCommand, error: UsageError) -> BenchError:
     """The error with the line or the variable that the wrong word came from."""
+    word = re.compile(rf"(?<![\w/-]){re.escape(error.named)}(?![\w/-])")
+    suspects = []
     for flag, option in flags(command).items():
         value = context.params.get(option.name)
-        words = [str(word) for word in (value if isinstance(value, list) else [value])]
-        told = str(error).startswith(f"--{flag} ")
-        if told or (error.named and any(error.named in word for word in words)):
-            kind, _, place = origin(context, option).partition(" ")
-            if kind in ("file", "environment"):
-                return UsageError(f"{place}: {error}")
-    return error
+        texts = [str(one) for one in (value if isinstance(value, list) else [value])]
+        named = error.named and any(map(word.search, texts))
+        if named or str(error).startswith(f"--{flag} "):
+            suspects.append(_place(context, option))
+    # What was typed itself is in sight of whoever typed it.
+    return UsageError(f"{suspects[0]}: {error}") if suspects and all(suspects) else error
 
 
 def _configure(context: typer.Context, named: Path | None) -> None:

@@ -98,4 +98,4 @@ def _lack(names: Sequence[str], part: str, variant: str | None, there: set[str])
             "it with diffusers where you trust it and save it again (save_pretrained writes "
             "safetensors)"
         )
-    return f"has no weights in {part}: no {WEIGHTS[part]}.safetensors"
+    return f"has no weights in {part}: no {WEIGHTS[part]}.safetensors; copy or fetch the base again"
