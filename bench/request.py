@@ -157,7 +157,9 @@ class Request:
                 f"--canaries {self.canaries}: half are trained on, so give an even number"
             )
         if self.canaries and self.view == "pseudo":
-            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
+            raise UsageError(
+                "--canaries and --view pseudo: a captioner would undo mislabelling; leave one out"
+            )
 
     def _checked_sets(self) -> dict[str, dict[str, str]]:
         """Values set beside the components, each for one that is asked for."""
@@ -239,7 +241,7 @@ class Request:
             if epoch not in kept:
                 known = ", ".join(map(str, kept))
                 raise UsageError(
-                    f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}; name some of them"
+                    f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}; name one of them"
                 )
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 

@@ -78,7 +78,7 @@ def find(store: Store, id_: str | None) -> Run:
             if run.finished(store) < len(run.metrics):
                 return run
         raise UsageError(
-            f"nothing to resume in {store.root}: every run there is finished; `bench list runs` shows "
+            f"nothing to resume in {store.root}: every run is finished; `bench list runs` shows "
             "them, --store names another store"
         )
     for run in runs:

@@ -37,7 +37,7 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict
             words = shlex.split(line, comments=True)
             if strange := [word for word in words if word.partition("=")[0] in OF_ALL]:
                 raise UsageError(
-                    f"{strange[0]} belongs to the whole run, not to a line; give it beside --requests"
+                    f"{strange[0]} belongs to the whole run, not to a line; give it with --requests"
                 )
             if "--help" in words:
                 raise UsageError("--help is no request; leave it out")
@@ -52,6 +52,6 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict
             raise UsageError(f"{path}:{number}: {said}") from None
     if not found:
         raise UsageError(
-            f"--requests {path} holds no request; write the options of `bench run`, a request a line"
+            f"--requests {path} holds no request; write options of `bench run`, a request a line"
         )
     return found
