@@ -17,10 +17,11 @@ share shadow and control, all runs share the features of real pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
+from bench.once import VARYING, Made, once
 from bench.plugins import resolve
 from bench.shards import SHARD, Bounds, bounds
 from bench.specs import FOLDS, SHARD_ROLE, Cell, Component, Shadow, Stage, canonical, walked
@@ -54,37 +55,6 @@ def all_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
 def undefended() -> Component:
     """No defense: what the attacker's own models usually train under."""
     return resolve("defense", "none")
-
-
-Made = dict[tuple[Any, ...], tuple[Any, Any]]
-"""Parts of graphs by what they are made of; with it, so that an `id` stays what it is."""
-VARYING = frozenset(
-    ("defense", "attack", "view", "replays", "pool", "shadow_defense", "seed", "at")
-)
-"""Fields in which cells of one request differ, or that say what an attacker knows."""
-
-
-def once(
-    on: Callable[[Any], tuple[Any, ...]],
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A part of a graph that is made once for all cells that agree in this.
-
-    Hashing it again for each of a thousand cells took most of the time of `bench plan`.
-    """
-
-    def decorate(make: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(make)
-        def made(graph: Graph, *given: Any) -> Any:
-            made_of = (*on(graph), *given)
-            plain = (id(one) if isinstance(one, Component) else one for one in made_of)
-            key = (type(graph), make.__name__, graph.about, *plain)
-            if key not in graph.made:
-                graph.made[key] = make(graph, *given), made_of
-            return graph.made[key][0]
-
-        return made
-
-    return decorate
 
 
 class Graph:

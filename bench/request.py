@@ -51,8 +51,6 @@ class Request:
 
     defenses: Sequence[str]
     attacks: Sequence[str]
-    sets: Sequence[str] = ()
-    """COMPONENT.PARAM=VALUE, for the attacks and defenses above."""
     data: str = "tiles"
     base: str = EMBEDDED
     variant: str | None = None
@@ -78,6 +76,8 @@ class Request:
     """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
     offline: bool = False
     """Take models from this machine only."""
+    sets: Sequence[str] = ()
+    """COMPONENT.PARAM=VALUE, for the attacks and defenses asked for."""
 
     def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
         """Every combination asked for; bad names raise UsageError before anything is computed.
