@@ -94,8 +94,9 @@ def main() -> None:
             code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
-            about = getattr(getattr(error, "ctx", None), "command_path", "bench")
-            print(f"error: {said} (`{about} --help` shows what there is)", file=sys.stderr)
+            context = getattr(error, "ctx", None)
+            verb = f"bench {context.info_name}" if context and context.parent else "bench"
+            print(f"error: {said} (`{verb} --help` shows what there is)", file=sys.stderr)
         code = UsageError.exit_code
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
