@@ -15,13 +15,16 @@ __all__ = [
     "Defense",
     "Pairs",
     "ReferenceAttack",
+    "Result",
     "Target",
     "__version__",
+    "run",
 ]
 
 if TYPE_CHECKING:
     from bench.api import Attack, Context, Defense, Pairs, ReferenceAttack, Target
     from bench.errors import BenchError
+    from bench.interface import Result, run
 
 
 def __getattr__(name: str) -> Any:
@@ -29,5 +32,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
     from importlib import import_module
 
-    home = "bench.errors" if name == "BenchError" else "bench.api"
-    return getattr(import_module(home), name)
+    homes = {"BenchError": "bench.errors", "Result": "bench.interface", "run": "bench.interface"}
+    return getattr(import_module(homes.get(name, "bench.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -27,6 +27,8 @@ class UsageError(BenchError):
     """Wrong name, parameter, option or file: nothing was run."""
 
     exit_code = 2
+    named = ""
+    """The name that does not exist, where that is what is wrong."""
 
 
 class ValidationError(BenchError):
@@ -55,4 +57,6 @@ def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> Usage
     tail = (
         f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(names) or 'none'}"
     )
-    return UsageError(f"no {kind} named '{name}'; {tail}{' ' + hint if hint else ''}")
+    error = UsageError(f"no {kind} named '{name}'; {tail}{' ' + hint if hint else ''}")
+    error.named = name
+    return error

@@ -33,18 +33,23 @@ JOINING = 1.0
 """Seconds that it takes to join shards."""
 
 
+NEWEST = 100
+"""Records of a kind that are read: more say nothing new, and a large store has thousands."""
+
+
 class Estimator:
-    """Reads what earlier stages took and guesses what is to come."""
+    """Reads what earlier stages took, and which are stored, and guesses what is to come."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._epochs = self._by_defense()
         self._seconds = {kind: self._typical(kind) for kind in FIRST_GUESS}
+        self._stored = {kind: store.keys(kind) for kind in FIRST_GUESS}
 
     def _by_defense(self) -> dict[str, list[float]]:
         """Seconds an epoch took: private or distilled trainings take several times as long."""
         found: dict[str, list[float]] = {}
-        for _, record in self._store.records("train"):
+        for _, record in self._store.records("train", NEWEST):
             params = record["spec"]["params"]
             seconds = record["made"]["seconds"] / params["recipe"]["epochs"]
             found.setdefault(params["defense"]["name"], []).append(seconds)
@@ -53,14 +58,18 @@ class Estimator:
     def _typical(self, kind: str) -> float:
         took = [
             record["made"]["seconds"]
-            for _, record in self._store.records(kind)
+            for _, record in self._store.records(kind, NEWEST)
             if not any(role.startswith(SHARD_ROLE) for role in record["spec"]["inputs"])
         ]
         return float(median(took)) if took else FIRST_GUESS[kind]
 
+    def stored(self, stage: Stage) -> bool:
+        """Whether it was there when this began."""
+        return stage.key in self._stored[stage.kind]
+
     def seconds(self, stage: Stage) -> float:
         """Zero for what is stored; a training by its epochs, as its own defense takes if known."""
-        if self._store.has(stage):
+        if self.stored(stage):
             return 0.0
         if stage.joins:
             return JOINING
@@ -73,7 +82,7 @@ class Estimator:
 
     def record(self, stage: Stage) -> dict[str, Any]:
         """One line of `bench plan`."""
-        cached = self._store.has(stage)
+        cached = self.stored(stage)
         return {
             "stage": stage.kind,
             "what": label(stage),
@@ -84,13 +93,14 @@ class Estimator:
 
     def total(self, stages: Sequence[Stage], workers: int) -> str:
         """Wall-clock time: the work spread over the workers, but no less than the longest chain."""
-        work = sum(self.seconds(stage) for stage in stages)
+        took = {stage.key: self.seconds(stage) for stage in stages}
+        work = sum(took.values())
         chain: dict[str, float] = {}
         for stage in stages:
             before = max((chain[below.key] for below in stage.inputs.values()), default=0.0)
-            chain[stage.key] = before + self.seconds(stage)
+            chain[stage.key] = before + took[stage.key]
         wall = max(work / workers, max(chain.values(), default=0.0))
-        todo = sum(not self._store.has(stage) for stage in stages)
+        todo = sum(not self.stored(stage) for stage in stages)
         return (
             f"{todo} of {len(stages)} stages to compute: about {wall / 60:.1f} min with {workers} "
             f"workers ({work / 60:.1f} min of one core)"

@@ -9,20 +9,37 @@ from typing import Any
 
 from bench.errors import UsageError, unknown
 
-OUTER_COMMA = re.compile(r",(?![^()]*\))")
+PARAM = re.compile(r"""(?:=\s*'[^']*'(?=\s*(?:,|$))|=\s*"[^"]*"(?=\s*(?:,|$))|\([^()]*\)|[^,])+""")
+"""One `param=value`: a comma within parentheses, or in a value in quotes, ends none."""
+
+
+def split_params(inside: str | None) -> list[str]:
+    """`a=1,b=(2,3)` as `a=1` and `b=(2,3)`; what is empty is left out."""
+    return [part.strip() for part in PARAM.findall(inside or "") if part.strip()]
+
+
+def quoted(value: str) -> str | None:
+    """What stands within quotes around the whole of a value; None without quotes."""
+    value = value.strip()
+    marked = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if marked else None
 
 
 def parse(what: str, inside: str | None) -> dict[str, str | list[str]]:
     """`a=1,b=(2,3)` as texts by name; the types come later, from the class."""
     given: dict[str, str | list[str]] = {}
-    for part in filter(None, (p.strip() for p in OUTER_COMMA.split(inside or ""))):
+    for part in split_params(inside):
         key, equals, value = (s.strip() for s in part.partition("="))
         if not equals or not key:
             raise UsageError(f"cannot read '{part}' in {what}; write param=value")
         if key in given:
-            raise UsageError(f"parameter '{key}' is given twice in {what}")
+            raise UsageError(f"parameter '{key}' is given twice in {what}; leave one out")
         several = value.startswith("(") and value.endswith(")")
-        given[key] = [v.strip() for v in value[1:-1].split(",")] if several else value
+        literal = quoted(value)
+        if literal is not None:
+            given[key] = literal
+        else:
+            given[key] = [v.strip() for v in value[1:-1].split(",")] if several else value
     return given
 
 
@@ -50,7 +67,9 @@ def make(kind: str, name: str, cls: type[Any], given: Mapping[str, Any]) -> Any:
             said = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"{kind} {name}: {said}") from None
         said = f"{first['msg']}, got {first['input']!r}"
-        raise UsageError(f"{kind} {name}: parameter '{where}': {said}") from None
+        raise UsageError(
+            f"{kind} {name}: parameter '{where}': {said} (`bench show {name}` has its parameters)"
+        ) from None
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001 - a plugin's own check may raise anything

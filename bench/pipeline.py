@@ -22,9 +22,20 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from bench.once import VARYING, Made, once
 from bench.plugins import resolve
 from bench.shards import SHARD, Bounds, bounds
-from bench.specs import FOLDS, SAMPLES_ROLE, SHARD_ROLE, Cell, Component, Shadow, Stage
+from bench.specs import (
+    FOLDS,
+    SAMPLES_ROLE,
+    SHARD_ROLE,
+    Cell,
+    Component,
+    Shadow,
+    Stage,
+    canonical,
+    walked,
+)
 
 EARLY = 0.25
 """Share of the recipe's epochs after which a reference stops.
@@ -39,13 +50,16 @@ def cell_stage(cell: Cell, shard: int = SHARD) -> Stage:
     return Graph(cell, shard).metrics()
 
 
+def cell_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
+    """The metrics stages of cells, each once; they share what they stand on as objects too."""
+    made: Made = {}
+    ends = [Graph(cell, shard, made).metrics() for cell in cells]
+    return list({end.key: end for end in ends}.values())
+
+
 def all_stages(cells: Iterable[Cell], shard: int = SHARD) -> list[Stage]:
     """Every stage of these cells once, inputs before what reads them."""
-    seen: dict[str, Stage] = {}
-    for cell in cells:
-        for stage in cell_stage(cell, shard).walk():
-            seen.setdefault(stage.key, stage)
-    return list(seen.values())
+    return walked(cell_stages(cells, shard))
 
 
 @cache
@@ -57,13 +71,15 @@ def undefended() -> Component:
 class Graph:
     """Builds the stages of one cell; an audit's (`bench.audits.graph`) builds some of its own."""
 
-    def __init__(self, cell: Cell, shard: int = SHARD) -> None:
+    def __init__(self, cell: Cell, shard: int = SHARD, made: Made | None = None) -> None:
         self.cell = cell
         self.shard = shard
+        self.made: Made = {} if made is None else made
+        self.about = canonical(cell.model_dump(mode="json", exclude=set(VARYING)))
         self.common = {"data": cell.data, "base": cell.base}
         if cell.variant:
             self.common["variant"] = cell.variant
-        self.split = self.split_of(cell.seed, canaries=cell.canaries)
+        self.split = self.split_of(cell.seed, "disjoint", cell.canaries)
         # The same, but for the shadow's parts, which may be dealt from the target's own pairs; the
         # attacker knows nothing of canaries.
         self.shadows = self.split_of(cell.seed, cell.shadow)
@@ -71,6 +87,7 @@ class Graph:
         # reads one split, and the features of real pictures are computed once.
         self.reserved = self.split_of(0)
 
+    @once(lambda graph: ())
     def split_of(self, seed: int, shadow: Shadow = "disjoint", canaries: int = 0) -> Stage:
         identity = self.cell.data_identity
         params: dict[str, Any] = {"data": identity, "seed": seed, "shadow": shadow}
@@ -78,6 +95,7 @@ class Graph:
             params["canaries"] = canaries
         return Stage("split", params, hints=self.common)
 
+    @once(lambda graph: (graph.cell.seed,))
     def train(self, part: str, defense: Component, share: float = 1.0) -> Stage:
         """A fine-tuned model; with a share below 1, one stopped after that much of the recipe."""
         cell, recipe = self.cell, self.cell.recipe
@@ -221,10 +239,25 @@ class Graph:
             {"attack": self.cell.attack.path, "label": self.cell.attack.label},
         )
 
+    @once(lambda graph: (graph.cell.pool, *graph.knowledge))
+    def control(self) -> Stage:
+        """The same attack on the base, which saw no pair."""
+        return self.scores(self.features("target", {}))
+
+    @property
+    def knowledge(self) -> tuple[Any, ...]:
+        """What the attacker's own models and questions depend on."""
+        cell = self.cell
+        replayed = cell.defense if cell.view == "defended" else None
+        asked = (cell.attack, cell.view, cell.replays, replayed, self.attackers())
+        return (*asked, cell.seed, cell.at)
+
+    @once(lambda graph: graph.knowledge)
     def learnt_from(self) -> dict[str, Stage]:
         """What the attack is fitted on, and its threshold found."""
         return {"shadow": self.features("shadow", self.shadow())}
 
+    @once(lambda graph: (graph.cell.defense, graph.cell.seed, graph.cell.at))
     def utility(self) -> Stage:
         cell, model = self.cell, self.target()
         common: dict[str, Any] = {"base": cell.base_identity, "at": cell.at if model else 0}
@@ -248,6 +281,7 @@ class Graph:
             {**places, "clip": cell.clip},
         )
 
+    @once(lambda graph: (graph.cell.seed,))
     def gates(self) -> dict[str, Stage]:
         """Whether the split itself separates; the same for all rows of a seed."""
         cell = self.cell
@@ -265,7 +299,7 @@ class Graph:
         inputs = {"split": self.split, "features": features, "scores": scores, **self.gates()}
         # Against the base as its reference, the base scores 0 throughout and controls nothing.
         if model and self.cell.attack.reference != "base":
-            inputs["control"] = self.scores(self.features("target", {}))
+            inputs["control"] = self.control()
         return Stage(
             "metrics", {"cell": self.cell.card()}, {**inputs, "utility": self.utility(), **model}
         )

@@ -33,6 +33,11 @@ def absolute_file(component: str) -> str:
     return name + bracket + REFERENCE.sub(_absolute_reference, params)
 
 
+def absolute_set(text: str) -> str:
+    """`COMPONENT.reference=PATH` with the full path; other values as they are."""
+    return REFERENCE.sub(_absolute_reference, text)
+
+
 def _absolute_reference(found: re.Match[str]) -> str:
     named = found["model"].strip()
     known = named in ("shadow", "base", "none")

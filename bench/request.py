@@ -13,8 +13,14 @@ from bench.errors import UsageError, ValidationError, unknown
 from bench.hub import pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
-from bench.places import absolute_base, absolute_captioner, absolute_file, absolute_weights
-from bench.plugins import components, instantiate, joined
+from bench.places import (
+    absolute_base,
+    absolute_captioner,
+    absolute_file,
+    absolute_set,
+    absolute_weights,
+)
+from bench.plugins import components, instantiate, joined, spelled
 from bench.specs import (
     Augment,
     Cell,
@@ -27,6 +33,7 @@ from bench.specs import (
     ShadowDefense,
     View,
 )
+from bench.sweeps import apply_sets, check_sets, named, read_sets, swept
 from bench.training.recipe import named_recipe
 
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
@@ -69,6 +76,8 @@ class Request:
     """Folder of the CLIP that scores alignment; None: the base's own, where it has one."""
     offline: bool = False
     """Take models from this machine only."""
+    sets: Sequence[str] = ()
+    """COMPONENT.PARAM=VALUE, for the attacks and defenses asked for."""
 
     def cells(self, say: Callable[[str], None] = lambda line: None) -> list[Cell]:
         """Every combination asked for; bad names raise UsageError before anything is computed.
@@ -77,9 +86,10 @@ class Request:
         """
         self._check_words()
         trains = named_recipe(self.recipe).epochs > 0
-        attacks = components("attack", self.attacks, self.plugins, say)
+        sets = self._checked_sets()
+        attacks = components("attack", self.attacks, self.plugins, say, sets)
         attacks = self._willing(attacks, trains, say)
-        defenses = components("defense", self.defenses, self.plugins, say)
+        defenses = components("defense", self.defenses, self.plugins, say, sets)
         if not trains:
             self._check_untrained(defenses)
         folder = base_folder(self.base, self.variant, self.offline)
@@ -147,14 +157,44 @@ class Request:
                 f"--canaries {self.canaries}: half are trained on, so give an even number"
             )
         if self.canaries and self.view == "pseudo":
-            raise UsageError("--canaries and --view pseudo: a captioner would undo mislabelling")
+            raise UsageError(
+                "--canaries and --view pseudo: a captioner would undo mislabelling; leave one out"
+            )
+
+    def _checked_sets(self) -> dict[str, dict[str, str]]:
+        """Values set beside the components, each for one that is asked for."""
+        sets = read_sets(self.sets)
+        if sets:
+            asked = [
+                *spelled("attack", self.attacks, self.plugins),
+                *spelled("defense", self.defenses, self.plugins),
+            ]
+            check_sets(sets, [named(part) for parts in asked for part in parts])
+        return sets
 
     def absolute(self) -> Request:
         """The same with full paths, so that it means the same from every folder."""
+        sets = read_sets(self.sets)
+        attacks, defenses = (
+            [
+                "+".join(map(absolute_file, joined(text)))
+                for parts in map(joined if kind == "defense" else lambda name: [name], asked)
+                for text in swept(apply_sets(parts, sets))
+            ]
+            for kind, asked in (("attack", self.attacks), ("defense", self.defenses))
+        )
+        written = [named(part) for text in (*self.attacks, *self.defenses) for part in joined(text)]
         return replace(
             self,
-            defenses=["+".join(map(absolute_file, joined(name))) for name in self.defenses],
-            attacks=[absolute_file(name) for name in self.attacks],
+            defenses=defenses,
+            attacks=attacks,
+            # What is set for one of `all` stays beside it; the rest stands in its brackets now.
+            sets=[
+                absolute_set(f"{name}.{param}={value}")
+                for name, params in sets.items()
+                for param, value in params.items()
+                if name not in written
+            ],
             data=absolute(self.data),
             captioner=absolute_captioner(self.captioner),
             base=absolute_base(self.base),
@@ -200,7 +240,9 @@ class Request:
         for epoch in self.at:
             if epoch not in kept:
                 known = ", ".join(map(str, kept))
-                raise UsageError(f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}")
+                raise UsageError(
+                    f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}; name one of them"
+                )
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
 
     def _counts(self, source: DataSource) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from typing import Any
 
 from bench.errors import UsageError, unknown
 from bench.request import Request
-from bench.specs import Sampling, Stage
+from bench.specs import Sampling, Stage, walked
 from bench.store import Store, full_disk_is_told, write_atomic
+
+NOTES = "runs"
+"""Names the lock under which notes are written: none appears while garbage is collected."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,13 @@ class Run:
     requests: tuple[Request, ...]
     metrics: tuple[str, ...]
     """Keys of its metrics stages."""
+    stages: tuple[str, ...] = ()
+    """Keys of all stages that it stands on; none in notes of earlier versions."""
+
+    @property
+    def plain(self) -> list[dict[str, Any]]:
+        """The requests as JSON, resolved so that they mean the same from everywhere."""
+        return [*map(_plain, self.requests)]
 
     def finished(self, store: Store) -> int:
         """How many of its cells are done."""
@@ -37,12 +47,13 @@ def save(store: Store, requests: Sequence[Request], stages: Sequence[Stage]) -> 
     keys = tuple(stage.key for stage in stages)
     id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
     asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    note = {"asked": asked, "requests": [*map(_plain, requests)], "metrics": keys}
-    with full_disk_is_told(store.root):
+    run = Run(id_, asked, tuple(requests), keys, tuple(stage.key for stage in walked(stages)))
+    note = {"asked": asked, "requests": run.plain, "metrics": keys, "stages": run.stages}
+    with store.lock(NOTES), full_disk_is_told(store.root):
         folder = store.root / "runs"
         folder.mkdir(exist_ok=True)
         write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())
-    return Run(id_, asked, tuple(requests), keys)
+    return run
 
 
 def saved(store: Store) -> list[Run]:
@@ -52,7 +63,8 @@ def saved(store: Store) -> list[Run]:
         try:
             note = json.loads(path.read_text(encoding="utf-8"))
             requests = tuple(map(_request, note["requests"]))
-            found.append(Run(path.stem, note["asked"], requests, tuple(note["metrics"])))
+            stages = tuple(note.get("stages", ()))
+            found.append(Run(path.stem, note["asked"], requests, tuple(note["metrics"]), stages))
         except (ValueError, KeyError, TypeError):
             continue
     return sorted(found, key=lambda run: run.asked, reverse=True)
@@ -65,7 +77,10 @@ def find(store: Store, id_: str | None) -> Run:
         for run in runs:
             if run.finished(store) < len(run.metrics):
                 return run
-        raise UsageError(f"nothing to resume in {store.root}: every run there is finished")
+        raise UsageError(
+            f"nothing to resume in {store.root}: every run is finished; `bench list runs` shows "
+            "them, --store names another store"
+        )
     for run in runs:
         if run.id == id_:
             return run

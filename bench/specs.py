@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -252,14 +252,19 @@ class Stage:
 
     def walk(self) -> Iterator[Stage]:
         """This stage and all it stands on, inputs first, each once."""
-        seen: set[str] = set()
+        return iter(walked([self]))
 
-        def visit(stage: Stage) -> Iterator[Stage]:
-            if stage.key in seen:
-                return
-            seen.add(stage.key)
+
+def walked(ends: Iterable[Stage]) -> list[Stage]:
+    """These stages and all they stand on, inputs first, each once."""
+    seen: dict[str, Stage] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage.key not in seen:
             for below in stage.inputs.values():
-                yield from visit(below)
-            yield stage
+                visit(below)
+            seen[stage.key] = stage
 
-        return visit(self)
+    for end in ends:
+        visit(end)
+    return list(seen.values())

@@ -93,6 +93,14 @@ class Store:
         """Scratch folder of an unfinished stage; survives a kill."""
         return self.root / "work" / key
 
+    def progress(self, key: str) -> dict[str, Any]:
+        """`done`, `total` and `unit` of a stage being computed; empty if it has not said."""
+        try:
+            said: dict[str, Any] = json.loads((self.work(key) / "progress.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return said
+
     def has(self, stage: Stage) -> bool:
         return (self.folder(stage.kind, stage.key) / "record.json").exists()
 
@@ -178,10 +186,19 @@ class Store:
         """The record of a finished entry; None if there is none, or a corrupt one."""
         return _sound_record(self.folder(kind, key) / "record.json")
 
-    def records(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Finished entries of a kind as (key, record), oldest first; corrupt ones skipped."""
+    def keys(self, kind: str) -> set[str]:
+        """Of the finished entries of a kind."""
         found = (self.root / "stages" / kind).glob("*/record.json")
-        for path in sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
+        return {path.parent.name for path in found}
+
+    def records(self, kind: str, newest: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Finished entries of a kind as (key, record), oldest first; corrupt ones skipped.
+
+        With a number, no more than so many, the newest.
+        """
+        found = (self.root / "stages" / kind).glob("*/record.json")
+        by_age = sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+        for path in by_age[-newest:] if newest else by_age:
             if record := _sound_record(path):
                 yield path.parent.name, record
 

@@ -15,7 +15,18 @@ NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
 MAY: dict[str, set[str]] = {
-    "__init__": {"api", "errors"},
+    "__init__": {"api", "errors", "interface"},
+    "interface": {
+        "asking",
+        "boards",
+        "cli.answering",
+        "cli.computing",
+        "errors",
+        "executors",
+        "logs",
+    }
+    | {"specs", "store"},
+    "logs": {"store"},
     "__main__": {"cli"},
     "errors": set(),
     "rng": set(),
@@ -28,6 +39,7 @@ MAY: dict[str, set[str]] = {
     "defending": {"data.pairs", "rng", "training.recipe"},
     "composition": {"data.pairs", "defending", "errors", "training.recipe"},
     "parameters": {"errors"},
+    "sweeps": {"errors", "parameters"},
     "data": GROUND,
     "text": GROUND,
     "stats": set(),
@@ -46,7 +58,7 @@ MAY: dict[str, set[str]] = {
     "training": GROUND | {"composition", "data", "defending", "models"},
     "utility": GROUND | {"data", "models", "stats"},
     "trust": GROUND | {"data", "stats"},
-    "plugins": GROUND | {"composition", "defending", "parameters"},
+    "plugins": GROUND | {"composition", "defending", "parameters", "sweeps"},
     "contract": GROUND
     | {"composition", "data", "models", "parameters", "plugins", "stats", "training"},
     "stages": GROUND
@@ -54,16 +66,23 @@ MAY: dict[str, set[str]] = {
     | {"utility"},
     "executors": GROUND | {"stages"},
     "plan": GROUND,
-    "pipeline": GROUND | {"plugins", "shards"},
+    "once": {"specs"},
+    "pipeline": GROUND | {"once", "plugins", "shards"},
     "shards": set(),
     "naming": {"shards", "specs"},
     "estimates": GROUND | {"naming", "pipeline"},
     "places": {"hub", "models.base", "utility.inception"},
-    "request": GROUND | {"places"} | {"data", "models", "training", "utility", "plugins", "text"},
+    "request": GROUND
+    | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
+    "asking": {"errors", "request"},
     "runs": GROUND | {"request"},
+    "activity": GROUND | {"estimates", "naming", "pipeline", "runs"},
+    "explaining": GROUND,
+    "garbage": GROUND | {"runs"},
+    "schemas": set(),
     "entries": GROUND
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
-    | {"training.recipe"},
+    | {"sweeps", "training.recipe"},
     "reports": NUMBERS | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
     "audits": GROUND
     | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
@@ -72,14 +91,20 @@ MAY: dict[str, set[str]] = {
     | {"training.recipe"},
     "cli": GROUND
     | {
+        "activity",
+        "asking",
         "audits",
         "contract",
+        "explaining",
+        "garbage",
+        "schemas",
         "naming",
         "boards",
         "data",
         "entries",
         "estimates",
         "executors",
+        "logs",
         "models",
         "pipeline",
         "plan",

@@ -54,5 +54,5 @@ class _AuditGraph(Graph):
         inputs = {"split": self.split, "features": features, "scores": scores, **self.gates()}
         # Against the base as its reference, the base scores 0 throughout and controls nothing.
         if self.given.knows_base and self.cell.attack.reference != "base":
-            inputs["control"] = self.scores(self.features("target", {}))
+            inputs["control"] = self.control()
         return Stage("metrics", {"cell": self.cell.card()}, inputs)

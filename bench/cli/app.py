@@ -13,18 +13,25 @@ from bench import __version__
 from bench.cli import (
     audit,
     compare,
+    config,
     contract,
     doctor,
     fetch,
+    gc,
     leaderboard,
     listing,
     report,
     reproduce,
     run,
+    schema,
+    status,
     submit,
     validate,
+    why,
 )
+from bench.cli.verb import configurable
 from bench.errors import INTERRUPTED, BenchError, UsageError
+from bench.logs import on_stderr
 
 app = typer.Typer(
     name="bench",
@@ -55,25 +62,22 @@ def options(
     """
 
 
-for command in (
-    run.run,
-    run.plan,
-    run.resume,
-    audit.audit,
-    leaderboard.leaderboard,
-    compare.compare,
-    reproduce.reproduce,
-    report.report,
-    doctor.doctor,
-    fetch.fetch,
-    contract.new,
-):
-    app.command()(command)
-app.command()(submit.submit)
-app.command()(validate.validate)
-app.command("test")(contract.check)
-app.command("list")(listing.list_)
-app.command()(listing.show)
+VERBS = {
+    "Measure": (run.run, run.plan, run.resume, audit.audit, reproduce.reproduce),
+    "Read": (report.report, compare.compare, leaderboard.leaderboard, listing.show),
+    "Share": (submit.submit, validate.validate),
+    "Your own attacks and defenses": (contract.new,),
+    "Live with it": (
+        status.status, why.why, gc.gc, config.config, schema.schema, fetch.fetch, doctor.doctor,
+    ),
+}  # fmt: skip
+"""By the heading that `bench --help` shows them under."""
+for heading, verbs in VERBS.items():
+    for verb in verbs:
+        app.command(rich_help_panel=heading)(verb)
+app.command("list", rich_help_panel="Read")(listing.list_)
+app.command("test", rich_help_panel="Your own attacks and defenses")(contract.check)
+configurable(app)
 
 
 def _said(error: Exception) -> str:
@@ -86,10 +90,13 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
-        code = app(standalone_mode=False) or 0
+        with on_stderr():
+            code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
-            print(f"error: {said} (`bench --help` shows what there is)", file=sys.stderr)
+            context = getattr(error, "ctx", None)
+            verb = f"bench {context.info_name}" if context and context.parent else "bench"
+            print(f"error: {said} (`{verb} --help` shows what there is)", file=sys.stderr)
         code = UsageError.exit_code
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.logs import log
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
@@ -22,7 +23,7 @@ def open_store(folder: Path | None) -> Store:
 
 def tell(line: str) -> None:
     """Says something beside the results."""
-    print(line, file=sys.stderr)
+    log.info(line)
 
 
 def compute(

@@ -6,10 +6,18 @@ import os
 import platform
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
 
 from bench import __version__
 from bench.cli import options as o
+from bench.cli.configuration import find
+from bench.cli.verb import NAMED
+
+if TYPE_CHECKING:
+    from bench.store import Store
 
 PACKAGES = (
     "torch", "diffusers", "transformers", "accelerate", "torchmetrics", "safetensors", "numpy",
@@ -17,31 +25,79 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def doctor(store: o.StoreDir = None) -> None:
-    """Versions, cores, devices, the store and its plugins; exit 1 if something is broken."""
-    from bench.plugins import discover
-    from bench.store import Store, default_root
+def doctor(
+    context: typer.Context,
+    store: o.StoreDir = None,
+    plugins: o.Plugins = None,
+    form: o.Form = "table",
+) -> None:
+    """Versions, devices, caches, plugins, configuration; exit 1 if something is broken.
 
-    place = Store((store or default_root()).expanduser().resolve())
+    All of it belongs into a bug report. Nothing is sent anywhere.
+    """
+    from bench.boards.tables import render
+    from bench.cli.computing import open_store
+
+    place, shape = open_store(store), o.form(form)
     missing = [name for name in PACKAGES if _version(name) is None]
     base, problems = _base()
     problems += [f"package {name} is not installed" for name in missing]
-    for plugin in [*discover("attack"), *discover("defense")]:
-        if plugin.error:
-            problems.append(f"{plugin.kind} {plugin.name}: {plugin.error}")
+    found, broken = _plugins(plugins or [])
+    problems += broken
     free = shutil.disk_usage(place.root).free / 2**30
-    print(f"bench      {__version__} on Python {platform.python_version()}, {platform.platform()}")
-    print(f"cores      {os.cpu_count()}")
-    print(f"devices    {_devices() if 'torch' not in missing else 'unknown without torch'}")
-    print(f"packages   {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}")
-    print(f"base       mini-sd {base}")
-    print(f"store      {place.root}, {free:.1f} GiB free")
-    for kind in ("train", "metrics"):
-        print(f"           {sum(1 for _ in place.records(kind))} {kind} stages")
-    for problem in problems:
-        print(f"problem    {problem}")
+    facts = [
+        ("bench", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
+        ("cores", str(os.cpu_count())),
+        ("devices", _devices() if "torch" not in missing else "unknown without torch"),
+        ("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
+        ("base", f"mini-sd {base}"),
+        ("store", f"{place.root}, {free:.1f} GiB free"),
+        *(("", f"{len(place.keys(kind))} {kind} stages") for kind in ("train", "metrics")),
+        *(("cache", line) for line in _caches(place)),
+        ("plugins", found),
+        ("config", _configuration(context)),
+        *(("problem", problem) for problem in problems),
+    ]
+    if shape == "table":
+        print(*(f"{what:10} {value}" for what, value in facts), sep="\n")
+    else:
+        print(render([{"what": what, "value": value} for what, value in facts], shape))
     if problems:
         sys.exit(1)
+
+
+def _plugins(folders: list[Path]) -> tuple[str, list[str]]:
+    """How many there are and where the user's lie; what is wrong with them."""
+    from bench.plugins import discover
+
+    found = [*discover("attack", folders), *discover("defense", folders)]
+    usable = [plugin for plugin in found if plugin.cls]
+    own = [f"{plugin.name} ({plugin.path})" for plugin in usable if not plugin.shipped]
+    counts = [
+        f"{sum(p.kind == 'attack' for p in usable)} attacks",
+        f"{sum(p.kind == 'defense' for p in usable)} defenses",
+    ]
+    wrong = [f"{p.kind} {p.name} ({p.path}): {p.error}" for p in found if p.error]
+    return ", ".join([*counts, *own]), wrong
+
+
+def _caches(store: Store) -> list[str]:
+    """Folders of what is made or fetched anew when it is needed, with their sizes."""
+    from platformdirs import user_cache_path
+
+    places = (store.root / "cache", user_cache_path("t2i-defense-bench") / "weights")
+    return [f"{place}, {_megabytes(place):.1f} MB" for place in places if place.is_dir()]
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
+
+
+def _configuration(context: typer.Context) -> str:
+    """The file and the variables in effect, values of variables left out."""
+    file = find(context.meta.get(NAMED))
+    said = sorted(name for name in os.environ if name.startswith("BENCH_"))
+    return ", ".join([str(file.path.resolve()) if file else "no file", *said])
 
 
 def _base() -> tuple[str, list[str]]:
@@ -56,6 +112,8 @@ def _base() -> tuple[str, list[str]]:
 
 
 def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bench.cli import completing
 from bench.cli import options as o
 from bench.errors import unknown
 
@@ -18,7 +19,9 @@ KINDS = ("attacks", "defenses", "data", "bases", "recipes", "runs")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help=", ".join(KINDS) + ".")],
+    what: Annotated[
+        str, typer.Argument(help=", ".join(KINDS) + ".", autocompletion=lambda: list(KINDS))
+    ],
     plugins: o.Plugins = None,
     store: o.StoreDir = None,
     form: o.Form = "table",
@@ -40,18 +43,31 @@ def list_(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="An attack, a defense, a recipe or a data card.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An attack, a defense, a recipe or a data card.", autocompletion=completing.shown
+        ),
+    ],
     plugins: o.Plugins = None,
     source: Annotated[bool, typer.Option("--source", help="Print its source file too.")] = False,
+    form: o.Form = "table",
 ) -> None:
     """The card of an attack, a defense, a recipe or a data set: paper, parameters, cost, access."""
     from bench.data.cards import CARDS
     from bench.training.recipe import RECIPES
 
+    shape = o.form(form)
     found = _called(name, plugins or [])
     if not found and name not in {*RECIPES, *CARDS}:
         known = [plugin.name for plugin in _called(None, plugins or [])]
         raise unknown("attack, defense, recipe or data card", name, [*known, *RECIPES, *CARDS])
+    if shape != "table":
+        from bench.boards.tables import render
+        from bench.cli.cards import records
+
+        print(render(records(name, found), shape))
+        return
     for plugin in found:
         print(_card(plugin))
         if source:

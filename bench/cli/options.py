@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import completing
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ Defenses = Annotated[
     typer.Option(
         "--defense",
         "-d",
-        help="Name, name\\[param=value,...] or ./file.py; one+other together; repeatable; 'all'.",
+        autocompletion=completing.defenses,
+        help="Name, name\\[param=value,...] or ./file.py; one+other together; repeatable; 'all'. "
+        "value|value: one for each.",
     ),
 ]
 Attacks = Annotated[
@@ -25,15 +28,25 @@ Attacks = Annotated[
     typer.Option(
         "--attack",
         "-a",
+        autocompletion=completing.attacks,
         help="Name, name\\[param=value,...], name\\[preset=...] or ./file.py; repeatable; or just "
         "'all'.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="COMPONENT.PARAM=VALUE",
+        help="A parameter of one of these attacks and defenses, as del.rate=0.2; repeatable.",
     ),
 ]
 Data = Annotated[
     str,
     typer.Option(
+        autocompletion=completing.data,
         help="tiles, scenes, folder:PATH, coco:ANNOTATIONS.json, parquet:PATH or hub:NAME\\[@REV], "
-        "with ,key=value options (`bench list data`, docs/data.md)."
+        "with ,key=value options (`bench list data`, docs/data.md).",
     ),
 ]
 BaseModel = Annotated[
@@ -54,7 +67,12 @@ Offline = Annotated[
     ),
 ]
 RecipeName = Annotated[
-    str, typer.Option("--recipe", help="Training recipe (`bench list recipes`).")
+    str,
+    typer.Option(
+        "--recipe",
+        autocompletion=completing.recipes,
+        help="Training recipe (`bench list recipes`).",
+    ),
 ]
 Preset = Annotated[
     str | None,

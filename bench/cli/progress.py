@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
+from bench.logs import log, showing
 from bench.naming import label
 from bench.specs import Stage
 from bench.store import Store
@@ -29,7 +29,7 @@ class Display(AbstractContextManager["Display"]):
         self._first: dict[tuple[str, str], tuple[float, int]] = {}
         self._done = 0
         self._lined = time.monotonic()
-        self._live: Any = _live() if sys.stderr.isatty() else None
+        self._live: Any = _live() if showing() and sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -46,11 +46,8 @@ class Display(AbstractContextManager["Display"]):
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """One line above whatever is drawn."""
-        if self._live:
-            self._live.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        """One line above whatever is drawn: a live display takes stderr's place."""
+        log.info(text)
 
     def started(self, together: Sequence[Stage]) -> None:
         self._queues.append(list(together))
@@ -58,6 +55,7 @@ class Display(AbstractContextManager["Display"]):
 
     def _begin(self, stage: Stage) -> None:
         self._running[stage.key] = stage
+        log.debug("started %s (%s %s)", label(stage), stage.kind, stage.key)
         if self._live:
             self._live.add_task(label(stage), total=None, id_=stage.key)
 
@@ -65,11 +63,12 @@ class Display(AbstractContextManager["Display"]):
         if not self._forget(stage):  # told before, as the first of those handed over with it
             return
         self._done += 1
-        self.say(f"[{self._done}/{self._total}] {label(stage)}: {_clock(seconds)}")
+        self.say(f"[{self._done}/{self._total}] {label(stage)}: {clock(seconds)}")
 
     def failed(self, stage: Stage, error: str) -> None:
         self._forget(stage)
         self.say(f"failed: {label(stage)}")
+        log.debug("failed %s %s: %s", stage.kind, stage.key, error)
 
     def returned(self, stage: Stage) -> None:
         """A process died while it ran, perhaps because of it: it is tried again, alone."""
@@ -84,7 +83,7 @@ class Display(AbstractContextManager["Display"]):
                 self._begin(queue[0])
         if self._live:
             for key in self._running:
-                self._live.move(key, self._state(key))
+                self._live.move(key, self._store.progress(key))
             return
         lines = [self._line(stage) for stage in self._running.values()]
         if time.monotonic() - self._lined > LINE_SECONDS:
@@ -103,16 +102,8 @@ class Display(AbstractContextManager["Display"]):
             self._live.drop(stage.key)
         return True
 
-    def _state(self, key: str) -> dict[str, Any]:
-        try:
-            text = (self._store.work(key) / "progress.json").read_text(encoding="utf-8")
-            state: dict[str, Any] = json.loads(text)
-        except (OSError, ValueError):
-            return {}
-        return state
-
     def _line(self, stage: Stage) -> str:
-        state = self._state(stage.key)
+        state = self._store.progress(stage.key)
         if not state:
             return label(stage)
         done, total, unit = state["done"], state["total"], state["unit"]
@@ -122,10 +113,11 @@ class Display(AbstractContextManager["Display"]):
         if done == at:
             return line
         left = (time.monotonic() - since) * (total - done) / (done - at)
-        return f"{line}, about {_clock(left)} left"
+        return f"{line}, about {clock(left)} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds, or minutes where they are many."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 

@@ -26,7 +26,9 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--requests {path} cannot be read: {error}") from None
+        raise UsageError(
+            f"--requests {path} cannot be read: {error}; name a text file, a request a line"
+        ) from None
     single = typer.Typer(add_completion=False)
     single.command()(read)
     command, found = typer.main.get_command(single), {}
@@ -34,15 +36,22 @@ def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict
         try:
             words = shlex.split(line, comments=True)
             if strange := [word for word in words if word.partition("=")[0] in OF_ALL]:
-                raise UsageError(f"{strange[0]} belongs to the whole run, not to a line")
+                raise UsageError(
+                    f"{strange[0]} belongs to the whole run, not to a line; give it with --requests"
+                )
             if "--help" in words:
-                raise UsageError("--help is no request")
+                raise UsageError("--help is no request; leave it out")
             if words:
                 context = command.make_context("line", words)
-                [found[f"{path}:{number}"]] = read(**context.params | {"store": store}).requests
+                options = context.params | {"context": context, "store": store}
+                [found[f"{path}:{number}"]] = read(**options).requests
         except (ValueError, UsageError, typer.TyperException) as error:
             said = getattr(error, "format_message", lambda wrong=error: str(wrong))()
+            if not isinstance(error, (UsageError, typer.TyperException)):  # a quotation mark
+                said = f"{said}; close it or escape it"
             raise UsageError(f"{path}:{number}: {said}") from None
     if not found:
-        raise UsageError(f"--requests {path} holds no request")
+        raise UsageError(
+            f"--requests {path} holds no request; write options of `bench run`, a request a line"
+        )
     return found

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from bench.entries.labels import KNOWN
 from bench.entries.schema import EMBEDDED, SEEDS
 from bench.errors import UsageError, ValidationError
-from bench.plugins import Kind, discover, resolve
+from bench.plugins import Kind, components
 from bench.runs import Run
 from bench.specs import Component, canonical
 from bench.store import Store, file_digest
+from bench.sweeps import read_sets
 
 OF_TARGET = (
     *("data_label", "data_identity", "base_label", "base_identity", "resolution", "recipe"),
@@ -114,9 +115,8 @@ def _plugins(run: Run) -> dict[str, Component]:
             ("attack", request.attacks), ("defense", request.defenses)
         )  # fmt: skip
         for kind, names in kinds:
-            everything = [p.name for p in discover(kind, request.plugins) if p.cls]
-            for name in everything if list(names) == ["all"] else names:
-                component = resolve(kind, name, request.plugins)
+            sets = read_sets(request.sets)
+            for component in components(kind, names, request.plugins, sets=sets):
                 for part in component.parts or (component,):
                     found[canonical(part.identity())] = part
     return found

@@ -55,7 +55,9 @@ def attempt(root: Path, order: Mapping[str, Any]) -> float:
             log.parent.mkdir(exist_ok=True)
             log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         said = (str(error) or "no message").splitlines()[0]
-        raise BenchError(f"{type(error).__name__}: {said} (details: {log})") from None
+        raise BenchError(
+            f"{type(error).__name__}: {said} (details: {log}); mend it, then run the same command"
+        ) from None
 
 
 def attempt_all(root: Path, orders: Sequence[Mapping[str, Any]]) -> list[float | BenchError]:

@@ -131,7 +131,9 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
         unet, vae, text, tokenizer, scheduler = _read_parts(folder, variant)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
-        raise UsageError(f"base {folder} cannot be loaded: {said}") from error
+        raise UsageError(
+            f"base {folder} cannot be loaded: {said}; copy or fetch it again"
+        ) from error
     if weights is not None:
         _put(weights, unet)
     for model in (unet, vae, text):

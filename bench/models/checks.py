@@ -53,7 +53,9 @@ class Configurations:
                 raise TypeError("not an object")
         except (OSError, ValueError, TypeError) as error:
             told = error.strerror if isinstance(error, OSError) else error
-            raise self.wrong(f"has a {file} that cannot be read: {told}") from None
+            raise self.wrong(
+                f"has a {file} that cannot be read: {told}; copy or fetch the base again"
+            ) from None
         return said
 
     def value(self, part: str, key: str, kind: type | tuple[type, ...] = int) -> Any:
@@ -63,7 +65,9 @@ class Configurations:
         if not right or (isinstance(said[key], int) and said[key] < 1):
             file = f"{part}/{FILES.get(part, 'config.json')}"
             told = f"{key} is {said[key]!r}" if key in said else f"no {key}"
-            raise self.wrong(f"has a {file} that this suite cannot use: {told}")
+            raise self.wrong(
+                f"has a {file} that this suite cannot use: {told}; give another with --base"
+            )
         return said[key]
 
     def pipeline(self) -> str:

@@ -88,7 +88,7 @@ def _lack(names: Sequence[str], part: str, variant: str | None, there: set[str])
     others = sorted(there - {""})
     if variant:
         have = ", ".join(["plain ones"] * ("" in there) + others)
-        tail = f"it has {have}" if have else "nor any other safetensors"
+        tail = f"it has {have}; name one of those" if have else "nor any other safetensors"
         return f"has no weights of variant {variant} in {part}; {tail}"
     if others:
         return f"has no plain weights in {part}; give --variant {' or '.join(others)}"
@@ -98,4 +98,4 @@ def _lack(names: Sequence[str], part: str, variant: str | None, there: set[str])
             "it with diffusers where you trust it and save it again (save_pretrained writes "
             "safetensors)"
         )
-    return f"has no weights in {part}: no {WEIGHTS[part]}.safetensors"
+    return f"has no weights in {part}: no {WEIGHTS[part]}.safetensors; copy or fetch the base again"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bench.plugins.finding import discover, shipped, shipped_folder
 from bench.plugins.loading import load_file, load_module
 from bench.plugins.plugin import PLURAL, Kind, Plugin
-from bench.plugins.resolving import components, instantiate, joined, resolve
+from bench.plugins.resolving import components, instantiate, joined, resolve, spelled
 from bench.plugins.sources import combined_digest, source_digest, source_digests
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "shipped_folder",
     "source_digest",
     "source_digests",
+    "spelled",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -21,10 +22,11 @@ def shipped_folder(kind: Kind) -> Path:
     return inside if inside.is_dir() else HOME.parent / PLURAL[kind]
 
 
-def shipped(kind: Kind) -> list[Plugin]:
-    """The plugins of the suite itself."""
+@cache
+def shipped(kind: Kind) -> tuple[Plugin, ...]:
+    """The plugins of the suite itself, which do not change while a process lives."""
     files = _files(shipped_folder(kind))
-    return [plugin for path in files for plugin in load_file(kind, path, shipped=True)]
+    return tuple(plugin for path in files for plugin in load_file(kind, path, shipped=True))
 
 
 def discover(
@@ -35,10 +37,12 @@ def discover(
     With `name`, foreign files that cannot hold it are not loaded: one that hangs or is broken is no
     concern of who asks for another. Without `load`, packages are listed and not imported.
     """
-    found, folders = shipped(kind), list(folders)
+    found, folders = list(shipped(kind)), list(folders)
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"plugin folder {folder} does not exist; see --plugins")
+            raise UsageError(
+                f"plugin folder {folder} does not exist; make it, or name another with --plugins"
+            )
     files = [path for folder in folders for path in _files(folder) if _may_hold(path, name)]
     with ThreadPoolExecutor(4) as side_by_side:  # each waits for a process that tries the import
         list(side_by_side.map(refused, files))

@@ -18,6 +18,7 @@ from bench.plugins.plugin import PLURAL, Kind, Plugin
 from bench.plugins.sources import source_digest
 from bench.plugins.vouching import load_foreign
 from bench.specs import Component
+from bench.sweeps import Sets, apply_sets, swept
 
 JOINT = re.compile(r"\+(?![^\[]*\])")
 CALL = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<params>.*)\])?")
@@ -58,23 +59,36 @@ def components(
     names: Sequence[str],
     folders: Iterable[Path] = (),
     say: Callable[[str], None] = lambda line: None,
+    sets: Sets | None = None,
 ) -> list[Component]:
-    """`resolve` for each name, or for all there are; none may be asked for twice.
+    """`resolve` for each text, or for all there are; none may be asked for twice.
 
+    Values that are `sets` beside a component join its own, and a sweep is several components.
     `say` is told which of all there are cannot be loaded, and why.
     """
-    if list(names) == ["all"]:
-        everything = discover(kind, folders)
-        names = [plugin.name for plugin in everything if plugin.cls]
-        for plugin in everything:
-            if plugin.error:
-                say(f"left out {kind} {plugin.name}: {plugin.error} ({plugin.path})")
-    found = [resolve(kind, name, folders) for name in names]
+    parts = [apply_sets(one, sets or {}) for one in spelled(kind, names, folders, say)]
+    found = [resolve(kind, text, folders) for one in parts for text in swept(one)]
     labels = [component.label for component in found]
     for label_ in labels:
         if labels.count(label_) > 1:
-            raise UsageError(f"{kind} {label_} is asked for twice")
+            raise UsageError(f"{kind} {label_} is asked for twice; leave one out")
     return found
+
+
+def spelled(
+    kind: Kind,
+    names: Sequence[str],
+    folders: Iterable[Path] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> list[list[str]]:
+    """What was asked for, each as its joined parts; `all` alone is all there are."""
+    if list(names) != ["all"]:
+        return [joined(name) if kind == "defense" else [name] for name in names]
+    everything = discover(kind, folders)
+    for plugin in everything:
+        if plugin.error:
+            say(f"left out {kind} {plugin.name}: {plugin.error} ({plugin.path})")
+    return [[plugin.name] for plugin in everything if plugin.cls]
 
 
 def joined(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from folders import write_pairs
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 from bench.data import tiles
 from bench.models.base import load_base
+from bench.schemas import schema
 
 FAST = ("--attack", "loss", "--attack", "ref_loss[reference=base]")
 
@@ -52,6 +54,7 @@ def test_every_form_of_target_gets_a_verdict(ask, forms, form):
     ended = ask(forms[form], *FAST, "--format", "json")
     assert ended.code == 0, ended.err
     said = json.loads(ended.out)
+    jsonschema.validate(said, schema("audit"))
     assert f"({form}), sha256" in said["about"]["target"]
     assert said["verdict"]["outcome"] == ("leak" if form in ("pipeline", "unet", "weights")
                                           else "none seen")  # fmt: skip

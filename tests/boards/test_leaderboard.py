@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import jsonschema
 import pytest
 from made_entries import entry
 
 from bench.boards.leaderboard import Page, pages, render_pages
+from bench.schemas import schema
 
 PATH = [
     entry("none", {"loss": 0.3, "clid_th": lift}, kid, at)
@@ -168,6 +170,8 @@ def test_names_cannot_write_markup():
 
 
 def test_programs_get_all_tables_as_one():
-    rows = json.loads(render_pages(board(GOOD), "json"))["rows"]
+    printed = json.loads(render_pages(board(GOOD), "json"))
+    jsonschema.validate(printed, schema("leaderboard"))
+    rows = printed["rows"]
     assert {row["table"] for row in rows} >= {"Defenses", "The undefended frontier", "Attacks"}
     assert render_pages(board(GOOD), "csv").startswith("page,table")

@@ -1,0 +1,107 @@
+"""`bench.run`: the same words, requests and rows as the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+import bench
+from bench import asking
+from bench.cli import asked
+from bench.interface import Words
+
+OF_THE_COMMAND = {"context", "store", "workers", "processes", "track", "form", "requests"}
+
+
+@pytest.fixture(scope="module")
+def found(ran: Any) -> Any:
+    data, recipe, base = ran.words[1], ran.words[3], ran.words[5]
+    return bench.run(
+        "none", ["loss", "clid_th"], data=data, recipe=recipe, base=str(base), store=ran.store
+    )
+
+
+def test_the_public_names_are_these() -> None:
+    assert bench.__all__ == [
+        "Attack", "BenchError", "Context", "Defense", "Pairs", "ReferenceAttack", "Result",
+        "Target", "__version__", "run",
+    ]  # fmt: skip
+    assert dir(bench) == sorted(bench.__all__)
+    assert (Path(bench.__file__).parent / "py.typed").exists()
+
+
+def test_defaults_are_those_of_the_command_line() -> None:
+    typed = {n.strip("_"): p.default for n, p in inspect.signature(asked.read).parameters.items()}
+    called = {n: p.default for n, p in inspect.signature(asking.request).parameters.items()}
+    typed["sets"] = typed.pop("set")
+    typed = {name: usual for name, usual in typed.items() if name not in OF_THE_COMMAND}
+    assert typed.keys() == called.keys()
+    for name, usual in called.items():
+        if name == "seeds":
+            assert (typed[name], usual) == ("0", (0,))
+        elif name not in ("defense", "attack"):
+            assert typed[name] == usual or (typed[name] is None and usual == ()), name
+    of_run = {n: p.default for n, p in inspect.signature(bench.run).parameters.items()}
+    assert {*of_run, *Words.__annotations__} - {"store", "workers", "progress", "words"} == {
+        *called
+    }
+    assert all(of_run[name] == called[name] for name in of_run.keys() & called.keys())
+
+
+def test_defaults_of_a_request_are_the_same() -> None:
+    from bench.request import Request
+
+    assert asking.request(["none"], ["loss"]) == Request(["none"], ["loss"])
+    hints = get_type_hints(bench.run)
+    assert hints["return"] is bench.Result
+
+
+def test_the_rows_are_those_of_the_command_line(found: Any, ran: Any, cli: Callable) -> None:
+    words = ("--attack", "loss", "--attack", "clid_th", "--store", ran.store)
+    shown = json.loads(cli("run", *ran.words, *words, "--format", "json").out)
+    assert json.loads(json.dumps(found.rows)) == shown["rows"]
+    assert found.notes == shown["notes"]
+    assert f"{found.text}\n" == ran.out
+    assert repr(found).startswith(f"bench run {found.id} in {ran.store}\ndefense ")
+    frame = found.to_pandas()
+    assert list(frame["attack"]) == ["loss", "clid_th"]
+    assert frame["auc"].between(0, 1).all()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.id = "other"
+
+
+def test_curves_are_drawn_from_the_scores(found: Any) -> None:
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from bench.stats.roc import auc
+
+    axes = found.plot()
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [line.get_label() for line in axes.lines] == ["none, loss", "none, clid_th", "chance"]
+    for row, (sides,) in zip(found.rows, found._sides().values(), strict=True):
+        assert auc(*sides) == row["auc"]
+    assert found.plot(axes) is axes
+
+
+def test_errors_are_raised_and_silence_is_kept(
+    tmp_path: Path, ran: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(bench.BenchError, match="did you mean none"):
+        bench.run("nonee", "loss", store=tmp_path)
+    with pytest.raises(bench.BenchError, match="no option of bench.run named 'sed'; did you mean"):
+        bench.run("none", "loss", sed=1, store=tmp_path)  # type: ignore[call-arg]
+    data, recipe, base = ran.words[1], ran.words[3], str(ran.words[5])
+    words = {"data": data, "recipe": recipe, "base": base, "store": ran.store}
+    bench.run("none", "loss[t=100|200]", **words, workers=1, progress=False)
+    assert capsys.readouterr() == ("", "")
+    bench.run("none", "loss[t=300]", **words, workers=1)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "metrics (none, loss[t=300])" in said.err
