@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.estimates import FIRST_GUESS, Estimator
-from bench.specs import AUDIT_VERSIONS, STAGE_VERSIONS, Stage
+from bench.specs import OTHER_VERSIONS, STAGE_VERSIONS, Stage
 from bench.store import Store
 
 
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_there_is_a_first_guess_for_every_kind_of_stage() -> None:
-    assert set(FIRST_GUESS) == set(STAGE_VERSIONS | AUDIT_VERSIONS)
+    assert set(FIRST_GUESS) == set(STAGE_VERSIONS | OTHER_VERSIONS)
 
 
 def test_what_is_stored_takes_no_time(store: Store) -> None:
