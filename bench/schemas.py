@@ -162,6 +162,24 @@ class Environment(Exact):
     value: str
 
 
+class Repeated(Line):
+    """A row of a table or figure of the paper, repeated; or, without a name, one that there is."""
+
+    experiment: str | None = None
+    setting: str | None = None
+    order: Literal["agrees", "not told apart", "disagrees"] | None = Field(
+        None, description="whether the AUCs of its setting are in the paper's order"
+    )
+
+
+class Found(Line):
+    """A row of a table of a report."""
+
+    part: str
+    section: str
+    table: str
+
+
 class Audit(Exact):
     """The verdict on a model that somebody else trained."""
 
@@ -178,6 +196,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "audit": Audit,
     "leaderboard": Answer[Line],
     "compare": Answer[Line],
+    "reproduce": Answer[Repeated],
+    "report": Answer[Found],
     "validate": Answer[Verdict],
     "list": Answer[Listed],
     "show": Answer[Card],

@@ -56,9 +56,9 @@ def test_what_is_not_component_parameter_and_value_is_refused(text: str) -> None
 
 
 def test_sets_and_sweeps_reach_components_and_all() -> None:
-    found = components("defense", ["del+caption_dropout"], (), {"del": {"rate": "0.2|0.3"}})
+    found = components("defense", ["del+caption_dropout"], sets={"del": {"rate": "0.2|0.3"}})
     assert [one.parts[0].params["rate"] for one in found] == [0.2, 0.3]
-    several = components("attack", ["all"], (), {"loss": {"t": "100|200"}})
+    several = components("attack", ["all"], sets={"loss": {"t": "100|200"}})
     assert [one.params["t"] for one in several if one.name == "loss"] == [100, 200]
     assert len({one.name for one in several}) == len(several) - 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,36 +117,23 @@ def _print(asked: Experiment, parts: list[Part], shape: Format, *, quick: bool) 
     about = [asked.about] if asked.about else []
     if quick:
         about.append("Preset 'quick' shows the path only: these figures reproduce nothing.")
-    if shape == "json":
-        print(json.dumps(_document(asked, parts, about), indent=1))
-        return
-    if shape == "csv":
+    if shape in ("json", "csv"):
         records: list[dict[str, Any]] = [
-            {"experiment": asked.name, "setting": part.title, **one}
+            {
+                "experiment": asked.name,
+                "setting": part.title,
+                **one,
+                "order": part.verdict and part.verdict.word,
+            }
             for part in parts
             for one in part.records
         ]
-        print(render(records, shape))
+        print(
+            render(records, shape, [*about, *(said for part in parts for said in part.sentences)])
+        )
         return
     mark = "## " if shape == "md" else ""
     print(f"{mark}{asked.name}: {asked.title}", *about, sep="\n\n")
     for part in parts:
         print(f"\n#{mark}{part.title}\n" if mark else f"\n{part.title}")
         print(render(part.records, shape, part.sentences))
-
-
-def _document(asked: Experiment, parts: list[Part], about: list[str]) -> dict[str, Any]:
-    return {
-        "experiment": asked.name,
-        "title": asked.title,
-        "about": about,
-        "settings": [
-            {
-                "title": part.title,
-                "rows": part.records,
-                "order": part.verdict and part.verdict.word,
-                "notes": part.sentences,
-            }
-            for part in parts
-        ],
-    }

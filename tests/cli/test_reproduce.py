@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+
+from bench.schemas import schema
 
 Cli = Callable[..., Any]
 
@@ -29,11 +32,13 @@ def test_table_3_attacks_the_base_itself(cli: Cli, small: tuple[Any, ...]) -> No
     told = cli("reproduce", "table3", *small, "--format", "json")
     assert told.code == 0, told.err
     found = json.loads(told.out)
-    (one,) = found["settings"]
-    assert [row["attack"] for row in one["rows"]][:2] == ["loss", "pia"]
-    assert one["rows"][0]["paper: ASR / AUC / TPR"] == "51.78 / 50.90 / 1.75"
-    assert one["order"] in ("agrees", "not told apart", "disagrees")
-    assert "on any other data all figures must be chance" in found["about"][0]
+    jsonschema.validate(found, schema("reproduce"))
+    rows = found["rows"]
+    assert [row["attack"] for row in rows][:2] == ["loss", "pia"]
+    assert rows[0]["paper: ASR / AUC / TPR"] == "51.78 / 50.90 / 1.75"
+    assert rows[0]["order"] in ("agrees", "not told apart", "disagrees")
+    assert "on any other data all figures must be chance" in found["notes"][0]
+    assert "comparisons of AUC" in found["notes"][1]
 
 
 def test_figure_1_is_drawn_for_whole_and_cut_captions(cli: Cli, small: tuple[Any, ...]) -> None:
