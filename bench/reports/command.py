@@ -9,7 +9,7 @@ from typing import Any
 from bench.request import Request
 from bench.specs import Sampling
 
-MANY = {"defenses": "--defense", "attacks": "--attack", "plugins": "--plugins"}
+MANY = {"defenses": "--defense", "attacks": "--attack", "plugins": "--plugins", "sets": "--set"}
 FLAGS = ("offline",)
 
 

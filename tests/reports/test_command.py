@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from bench.cli.run import _read
+from bench.cli import asked
+from bench.cli.requests import read_lines
 from bench.reports.command import command
 from bench.request import Request
 from bench.specs import Sampling
 
 
-def read(words: str) -> Request:
-    single = typer.Typer(add_completion=False)
-    single.command()(_read)
-    context = typer.main.get_command(single).make_context("x", shlex.split(words)[2:])
-    [found] = _read(**context.params).requests
+def read(words: str, folder: Path) -> Request:
+    """As a line of a file of requests is read."""
+    path = folder / "asked.txt"
+    path.write_text(words.removeprefix("bench run "))
+    (found,) = read_lines(path, asked.read, None).values()
     return found
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "request_",
     [
         Request(["none"], ["loss"]),
         Request(["./my file.py:Odd", "del1+lora[rank=2]"], ["pfami[preset=paper]"], seeds=[0, 1, 2],
@@ -33,15 +32,14 @@ def read(words: str) -> Request:
         Request(["reph"], ["all"], recipe="quick", sampling=Sampling(n=64, steps=9, guidance=1.5,
                 sampler="dpm++"), augment="none", shadow="resplit", precision="bf16",
                 variant="fp16", base="a/b@c", clip="/c", inception="/i", captioner="/k",
-                offline=True),
+                offline=True, sets=["loss.t=9"]),
     ],
     ids=["plain", "many", "the rest"],
 )  # fmt: skip
-def test_the_command_of_a_request_asks_for_it(asked):
-    plain = dataclasses.replace(
-        asked, seeds=list(asked.seeds), at=list(asked.at), plugins=list(asked.plugins)
-    )
-    assert read(command(asked)) == plain
+def test_the_command_of_a_request_asks_for_it(request_, tmp_path):
+    many = ("seeds", "at", "plugins", "sets")
+    plain = dataclasses.replace(request_, **{name: list(getattr(request_, name)) for name in many})
+    assert read(command(request_), tmp_path) == plain
 
 
 def test_what_is_as_by_default_is_left_out():
