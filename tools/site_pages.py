@@ -87,11 +87,13 @@ def _listed(pages: tuple[str, ...]) -> str:
 
 
 def _title(page: str) -> str:
-    places = (ROOT / "docs" / page, ROOT / page)
-    text = next((p.read_text("utf-8") for p in places if p.is_file()), "")
+    """Its heading; StopIteration for a page that does not exist."""
     named = {"index.md": "First run", "cli.md": "Command line", "api.md": "Plugin interface"}
+    if page in named:
+        return named[page]
+    text = next(p for p in (ROOT / "docs" / page, ROOT / page) if p.is_file()).read_text("utf-8")
     heading = re.search(r"^# (.+)$", text, re.MULTILINE)
-    return named.get(page) or (heading[1].strip("`") if heading else page)
+    return heading[1].replace("`", "") if heading else page
 
 
 def _card(plugin: Any) -> str:
