@@ -104,8 +104,10 @@ def _of_knowledge(found: Findings, audited: Audited | None) -> list[str]:
             "No shadow model: ASR needs a threshold from one and is left out; attacks that learn "
             "from one declined."
         )
-    changed = found.records["model"]["result"]["changed"]
-    if not changed and audited is not None and audited.knows_base:
+    model = found.records["model"]
+    if "text_encoder.safetensors" in model["files"]:
+        lines.append("The target has a text encoder of its own, not the base's: it was used.")
+    if not model["result"]["changed"] and audited is not None and audited.knows_base:
         lines.append("No weight of the target differs from the base's: nothing was trained.")
     if left := len(found.records["split"]["result"]["left_out"]):
         lines.append(

@@ -18,6 +18,7 @@ from bench.hub import hub_name, snapshot
 from bench.models import adapters
 from bench.models.base import Base, base_identity, load_base
 from bench.models.files import PARTS, read_files
+from bench.models.frames import check_frame, rounded
 from bench.models.pretrained import named_digests
 from bench.specs import Adopted
 from bench.store import file_digest
@@ -32,8 +33,6 @@ FORMS = (
 )
 SINGLE_FILE = "model.diffusion_model."
 """How the names of Stable Diffusion's original checkpoints begin."""
-ROUNDED = 1e-2
-"""Weights that differ by less, relatively or by a tenth of it, were rounded, not trained."""
 
 
 def adopted(name: str, role: str = "target") -> Adopted:
@@ -117,43 +116,14 @@ def put(weights: Path, model: Any) -> None:
 
 
 def _of_pipeline(path: Path, base: Base) -> dict[str, dict[str, Tensor]]:
-    """U-Net, and the text encoder if it was trained too; the frame must be the base's own."""
+    """U-Net, and the text encoder where it is not the base's; the frame must be the base's own."""
     own = load_base(path)
-    _check_frame(own, base)
+    check_frame(own, base)
     found = {"unet": _fitting(base.unet, own.unet.state_dict(), path)}
     words = _fitting(base.text_encoder, own.text_encoder.state_dict(), path)
-    if not _alike(words, base.text_encoder.state_dict()):
+    if not rounded(words, base.text_encoder.state_dict()):
         found["text_encoder"] = words
     return found
-
-
-def _check_frame(own: Base, base: Base) -> None:
-    """Tokenizer, schedule and image encoder must be the base's, or losses are not comparable."""
-    both = (own, base)
-    words = [(one.tokenizer.get_vocab(), one.tokenizer.model_max_length) for one in both]
-    schedules = [(one.prediction_type, one.scheduler.betas.tolist()) for one in both]
-    encoders = [one.vae.encoder.state_dict() | one.vae.quant_conv.state_dict() for one in both]
-    for what, same in (
-        ("tokenizer", words[0] == words[1]),
-        ("schedule or prediction type", schedules[0] == schedules[1]),
-        ("latent scale", own.scaling_factor == base.scaling_factor),
-        ("image encoder", _alike(*encoders)),
-    ):
-        if not same:
-            raise UsageError(
-                f"the {what} of {own.folder} is not that of base {base.folder}: not a fine-tune of "
-                "it; leave out --base, or name another"
-            )
-
-
-def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    import torch
-
-    return one.keys() == other.keys() and all(
-        value.shape == other[name].shape
-        and torch.allclose(value, other[name], rtol=ROUNDED, atol=ROUNDED / 10)
-        for name, value in one.items()
-    )
 
 
 def _fitting(model: Any, weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

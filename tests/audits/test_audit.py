@@ -85,6 +85,17 @@ def test_the_base_itself_leaks_nothing_and_that_is_no_proof(ask, tiny_base):
     assert "nothing was trained" in ended.out
 
 
+def test_a_text_encoder_that_was_trained_is_said(ask, tiny_base, tmp_path):
+    pipeline = shutil.copytree(tiny_base, tmp_path / "mine")
+    text = load_base(pipeline).text_encoder
+    text.state_dict()["final_layer_norm.bias"].add_(8e-4)
+    text.save_pretrained(pipeline / "text_encoder")
+    ended = ask(pipeline, "--attack", "loss")
+    assert ended.code == 0, ended.err
+    assert "The target has a text encoder of its own, not the base's: it was used." in ended.out
+    assert "nothing was trained" not in ended.out
+
+
 def test_a_pipeline_without_a_base_is_audited_by_what_needs_none(ask, forms):
     ended = ask(forms["pipeline"], "--format", "json", base=None)
     assert ended.code == 0, ended.err
