@@ -40,6 +40,13 @@ def audit(
         str | None,
         typer.Option(help="What it was fine-tuned from. Needed unless it is a whole pipeline."),
     ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            help="Which weights of the base are read, e.g. fp16, and of a target or shadow that "
+            "has several and no plain ones. Default: plain."
+        ),
+    ] = None,
     auxiliary: Annotated[
         str | None,
         typer.Option(help="Further pairs like these that it never saw, to train a shadow on."),
@@ -86,6 +93,7 @@ def audit(
         holdouts=holdouts,
         attacks=attack or ("all",),
         base=base,
+        variant=variant,
         shadow=shadow,
         auxiliary=auxiliary,
         shadow_members=shadow_members,

@@ -27,8 +27,12 @@ def embedded_folder() -> Path:
     return Path(__file__).resolve().parent.parent / "zoo" / EMBEDDED
 
 
-def base_folder(name: str, variant: str | None = None, offline: bool = False) -> Path:
+def base_folder(
+    name: str, variant: str | None = None, offline: bool = False, role: str = "base"
+) -> Path:
     """Folder of a base by name, path or name on the hub, checked from its configurations alone.
+
+    `role` is what messages call it: a whole pipeline may be its own base.
 
     Raises:
         OfflineError: it is not here and may not or cannot be fetched.
@@ -46,7 +50,7 @@ def base_folder(name: str, variant: str | None = None, offline: bool = False) ->
             f"no base model folder at {folder}; give --base {EMBEDDED}, the path of a "
             "Stable-Diffusion-shaped folder (diffusers format), or ORGANISATION/NAME on the hub"
         )
-    check_base(folder, name, variant)
+    check_base(folder, name, variant, role)
     return folder.resolve()
 
 
@@ -57,10 +61,10 @@ def base_label(name: str, folder: Path, variant: str | None = None) -> str:
     return f"{label} ({variant})" if variant else label
 
 
-def base_identity(folder: Path, variant: str | None = None) -> str:
+def base_identity(folder: Path, variant: str | None = None, role: str = "base") -> str:
     """sha256 over names and bytes of everything in the parts that a run reads."""
     total = hashlib.sha256()
-    for name in read_files(listed(folder), variant, str(folder)):
+    for name in read_files(listed(folder), variant, str(folder), role):
         total.update(f"{name}:{known_digest(folder / name)}\n".encode())
     return total.hexdigest()
 
@@ -114,7 +118,9 @@ class Base:
         return load_base(self.folder, weights, self.variant)
 
 
-def load_base(folder: Path, weights: Path | None = None, variant: str | None = None) -> Base:
+def load_base(
+    folder: Path, weights: Path | None = None, variant: str | None = None, role: str = "base"
+) -> Base:
     """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net.
 
     diffusers and transformers would fill in at random what a file lacks, and pass over what it has
@@ -131,7 +137,7 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
         unet, vae, text, tokenizer, scheduler = _read_parts(folder, variant)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
-        raise UsageError(f"base {folder} cannot be loaded: {said}") from error
+        raise UsageError(f"{role} {folder} cannot be loaded: {said}") from error
     if weights is not None:
         _put(weights, unet)
     for model in (unet, vae, text):

@@ -40,9 +40,11 @@ class Configurations:
     folder: Path
     name: str
     """The base as it was typed."""
+    role: str = "base"
+    """What it was given as."""
 
     def wrong(self, said: str) -> UsageError:
-        return UsageError(f"base {self.name} {said}")
+        return UsageError(f"{self.role} {self.name} {said}")
 
     def of(self, part: str) -> dict[str, Any]:
         """All that a part's configuration says."""
@@ -75,16 +77,16 @@ class Configurations:
             return ""
 
 
-def check_base(folder: Path, name: str, variant: str | None = None) -> None:
+def check_base(folder: Path, name: str, variant: str | None = None, role: str = "base") -> None:
     """UsageError, in one line, for a folder that is no base of this suite; reads no weights."""
-    given = Configurations(folder, name)
+    given = Configurations(folder, name, role)
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise given.wrong(f"lacks {', '.join(missing)}{given.pipeline()}; {SUPPORTED}")
     _check_classes(given)
     _check_shapes(given)
     _check_schedule(given)
-    read_files(listed(folder), variant, name)
+    read_files(listed(folder), variant, name, role)
 
 
 def resolution(folder: Path) -> int:
