@@ -63,7 +63,8 @@ MAY: dict[str, set[str]] = {
     | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
     | {"training.recipe"},
     "audits": GROUND
-    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
+    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"}
+    | {"trust.duplicates"},
     "reproduction": GROUND
     | {"boards", "data.sources", "models.base", "pipeline", "plugins", "request"}
     | {"training.recipe"},

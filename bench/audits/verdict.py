@@ -8,6 +8,8 @@ from bench.audits.findings import Findings, gates_of
 from bench.specs import Audited, Cell
 from bench.stats.estimate import Estimate
 
+NAMED = 5
+"""Repeated pairs that are told by name."""
 LEAK, NONE, VOID = "leak", "none seen", "not interpretable"
 
 
@@ -109,12 +111,20 @@ def _of_knowledge(found: Findings, audited: Audited | None) -> list[str]:
         lines.append("The target has a text encoder of its own, not the base's: it was used.")
     if not model["result"]["changed"] and audited is not None and audited.knows_base:
         lines.append("No weight of the target differs from the base's: nothing was trained.")
+    if found.repeats:
+        lines.append(f"Remove from one of the two sides: {_first(found.repeats)}.")
     if left := len(found.records["split"]["result"]["left_out"]):
         lines.append(
             f"{left} auxiliary pairs share a caption or a picture with members or hold-outs and "
             "were left out."
         )
     return lines
+
+
+def _first(repeats: Sequence[str]) -> str:
+    """The first few, and how many there are."""
+    more = f"; and {len(repeats) - NAMED} more" if len(repeats) > NAMED else ""
+    return "; ".join(repeats[:NAMED]) + more
 
 
 def _name(found: Findings) -> str:

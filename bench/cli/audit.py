@@ -107,7 +107,8 @@ def audit(
     if out is not None:
         _write(out, found, planned)
     if found.failed:
-        raise ValidationError(f"gates failed: {', '.join(found.failed)}")
+        repeated = f"; remove from one side {found.repeats[0]}" if found.repeats else ""
+        raise ValidationError(f"gates failed: {', '.join(found.failed)}{repeated}")
 
 
 def _computed(planned: Planned, place: Store, workers: int) -> Findings:

@@ -170,7 +170,26 @@ def test_a_pair_on_both_sides_is_named(ask, tiny_base, sides, place):
     ended = ask(tiny_base, "--attack", "loss", holdouts=f"folder:{both}")
     assert ended.code == 3
     assert "1 near-duplicate pictures and 0 equal captions" in ended.out
-    assert "duplicates" in ended.err.splitlines()[-1]
+    pair = "extra.png of holdouts and 3.png of members (near-duplicate pictures)"
+    turned = "3.png of members and extra.png of holdouts (near-duplicate pictures)"
+    assert any(f"Remove from one of the two sides: {said}." in ended.out for said in (pair, turned))
+    last = ended.err.splitlines()[-1]
+    assert "duplicates" in last
+    assert any(last.endswith(f"; remove from one side {said}") for said in (pair, turned))
+
+
+def test_captions_on_both_sides_are_named_a_few_and_counted(ask, tiny_base, sides, place):
+    both = shutil.copytree(sides["holdouts"], place / "both")
+    told = [json.loads(line) for line in (sides["members"] / "metadata.jsonl").open()]
+    lines = [json.loads(line) for line in (both / "metadata.jsonl").open()]
+    for line, other in zip(lines[:7], told, strict=False):
+        line["text"] = other["text"].upper()
+    (both / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ended = ask(tiny_base, "--attack", "loss", "--out", place / "r.md", holdouts=f"folder:{both}")
+    assert ended.code == 3
+    for text in (ended.out, (place / "r.md").read_text()):
+        assert text.count("(the same caption)") == 5
+        assert "; and 2 more." in text
 
 
 def test_too_few_are_refused(ask, tiny_base, sides, place):
