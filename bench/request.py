@@ -13,6 +13,7 @@ from bench.errors import UsageError, ValidationError, unknown
 from bench.hub import pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
+from bench.paths import expanded
 from bench.places import absolute_base, absolute_captioner, absolute_file, absolute_weights
 from bench.plugins import components, instantiate, joined
 from bench.specs import (
@@ -158,9 +159,9 @@ class Request:
             data=absolute(self.data),
             captioner=absolute_captioner(self.captioner),
             base=absolute_base(self.base),
-            plugins=[folder.expanduser().resolve() for folder in self.plugins],
+            plugins=[expanded(folder).resolve() for folder in self.plugins],
             inception=absolute_weights(self.inception),
-            clip=self.clip and str(Path(self.clip).expanduser().resolve()),
+            clip=self.clip and str(expanded(self.clip).resolve()),
         )
 
     def _check_untrained(self, defenses: Sequence[Component]) -> None:
@@ -242,13 +243,13 @@ class Request:
         from bench.utility.inception import DOWNLOAD, downloaded, weights_digest
 
         named = self.inception
-        path = downloaded(say) if named == DOWNLOAD else Path(named).expanduser().resolve()
+        path = downloaded(say) if named == DOWNLOAD else expanded(named).resolve()
         return {"inception": str(path), "inception_digest": weights_digest(path)}
 
     def _clip(self, base: Path) -> dict[str, str]:
         from bench.utility.alignment import clip_identity, own_clip
 
-        folder = Path(self.clip).expanduser().resolve() if self.clip else own_clip(base)
+        folder = expanded(self.clip).resolve() if self.clip else own_clip(base)
         return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
 
 

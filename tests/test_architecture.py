@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "__version__"}
+GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "paths", "__version__"}
 NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
@@ -19,10 +19,11 @@ MAY: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "rng": set(),
+    "paths": set(),
     "specs": {"errors"},
-    "store": {"errors", "specs"},
+    "store": {"errors", "paths", "specs"},
     "digests": {"store"},
-    "hub": {"digests", "errors"},
+    "hub": {"digests", "errors", "paths"},
     "api": {"attacking", "data.pairs", "defending"},
     "attacking": {"data.pairs"},
     "defending": {"data.pairs", "rng", "training.recipe"},
@@ -56,7 +57,7 @@ MAY: dict[str, set[str]] = {
     "shards": set(),
     "naming": {"shards", "specs"},
     "estimates": GROUND | {"naming", "pipeline"},
-    "places": {"hub", "models.base", "utility.inception"},
+    "places": {"hub", "models.base", "paths", "utility.inception"},
     "request": GROUND | {"places"} | {"data", "models", "training", "utility", "plugins", "text"},
     "runs": GROUND | {"request"},
     "entries": GROUND

@@ -15,13 +15,14 @@ from bench.data.folder import content
 from bench.data.listing import Listing, Row, captions_of, names_of_files
 from bench.data.pictures import RowError
 from bench.errors import UsageError, ValidationError
+from bench.paths import expanded
 
 PREFIX = "captions_"
 
 
 def listing(path: str | Path, images: str | None = None) -> Listing:
     """What the annotations list, images and captions in the order of the file."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     told = _read(file)
     root = _folder(file, images)
     problems: list[tuple[int, str]] = []
@@ -139,7 +140,7 @@ def _where(file: Path, what: str, entry: dict[str, Any], number: int) -> str:
 def _folder(file: Path, images: str | None) -> Path:
     """The folder of the pictures, as given or as the archives lay it."""
     if images is not None:
-        given = Path(images).expanduser()
+        given = expanded(images)
         if not given.is_dir():
             raise UsageError(f"coco: images={images} is no folder; give that of the pictures")
         return given

@@ -45,6 +45,7 @@ def tensor_names(path: Path) -> list[str]:
     """Names in a safetensors file, from its header alone."""
     from safetensors import SafetensorError, safe_open
 
+    path.open("rb").close()  # what may not be read, the library takes for what is not there
     try:
         with safe_open(path, "pt") as file:
             return list(file.keys())

@@ -21,6 +21,7 @@ from bench.models.base import Base, base_identity, load_base
 from bench.models.files import PARTS, listed, read_files, variant_there
 from bench.models.frames import check_frame, rounded
 from bench.models.pretrained import named_digests
+from bench.paths import expanded
 from bench.specs import Adopted
 from bench.store import file_digest
 
@@ -77,7 +78,7 @@ def located(name: str, role: str = "target", variant: str | None = None) -> Path
     """Where the model of this path, or of this name on the hub, lies on this machine."""
     if found := hub_name(name):
         return snapshot(found, partial(_wanted, variant, role), role)
-    place = Path(name).expanduser()
+    place = expanded(name)
     if not place.exists():
         raise OfflineError(f"no {role} at {place}; give {FORMS}")
     return place.resolve()

@@ -16,6 +16,7 @@ from bench.models.checks import INDEX, check_base
 from bench.models.files import listed, part_variant, read_files
 from bench.models.memory import keep_freed
 from bench.models.pretrained import has_words
+from bench.paths import expanded
 
 EMBEDDED = "mini-sd"
 SLICED_ABOVE = 128
@@ -44,7 +45,7 @@ def base_folder(
     elif found is not None:
         folder = snapshot(found, partial(_wanted, variant, name), "base", offline)
     else:
-        folder = Path(name).expanduser()
+        folder = expanded(name)
     if not folder.is_dir():
         raise OfflineError(
             f"no base model folder at {folder}; give --base {EMBEDDED}, the path of a "
