@@ -83,6 +83,7 @@ class Request:
         defenses = components("defense", self.defenses, self.plugins)
         if not trains:
             self._check_untrained(defenses)
+        self._say_of_augmentation(say)
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
             say(f"base {self.base} is {fixed} today; name that one to have it again")
@@ -174,6 +175,14 @@ class Request:
         if later := [epoch for epoch in self.at if epoch]:
             raise UsageError(
                 f"--at {later[0]}: recipe {self.recipe} trains nothing; leave out --at"
+            )
+
+    def _say_of_augmentation(self, say: Callable[[str], None]) -> None:
+        """How long is the recipe; that the paper flipped no pictures in its longest is --augment."""
+        if self.recipe.endswith("-overtraining") and self.augment not in ("script", "none"):
+            say(
+                f"recipe {self.recipe} with --augment {self.augment} is not the paper's "
+                "over-training: Table 1 is `--augment script`"
             )
 
     def _willing(
