@@ -178,7 +178,7 @@ class Request:
             )
 
     def _say_of_augmentation(self, say: Callable[[str], None]) -> None:
-        """How long is the recipe; that the paper flipped no pictures in its longest is --augment."""
+        """How long it takes is the recipe's; that the paper flipped no pictures is --augment."""
         if self.recipe.endswith("-overtraining") and self.augment not in ("script", "none"):
             say(
                 f"recipe {self.recipe} with --augment {self.augment} is not the paper's "

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.data.given import Given, open_given
 from bench.errors import UsageError
+from bench.models.adapters import named_base
 from bench.models.adopted import adopted, needs_base, pipeline_variant
 from bench.models.base import base_folder, base_identity
 from bench.models.checks import resolution
@@ -24,8 +25,8 @@ class Planned(NamedTuple):
     """What will be computed, and what the reader must be told of what will not."""
 
     cells: list[Cell]
-    declined: list[str]
-    """Attacks left out, each with its reason."""
+    remarks: list[str]
+    """For the report too: a doubt about the base; attacks left out, each with its reason."""
     notes: list[str]
 
 
@@ -89,7 +90,7 @@ class AuditRequest:
             "audited": audited.model_copy(update={"parts": parts}),
         }
         cells = [Cell(**shared, attack=attack) for attack in attacks]
-        return Planned(cells, declined, _notes(given))
+        return Planned(cells, [*self._doubts(target), *declined], _notes(given))
 
     def _mode(self) -> str:
         """`auto`, `none` or `path`, with what belongs to each and nothing else."""
@@ -125,6 +126,16 @@ class AuditRequest:
             raise UsageError("--shadow auto trains from what the target was trained from: --base")
         variant = pipeline_variant(Path(target.path), self.variant)
         return base_folder(target.path, variant, role="target"), variant
+
+    def _doubts(self, target: Adopted) -> list[str]:
+        """Whether an adapter says that it was trained on another base than the one given."""
+        named = named_base(Path(target.path)) if target.form == "peft" else None
+        if self.base is None or named is None or _called(named) == _called(self.base):
+            return []
+        return [
+            f"The adapter says that it was trained on {named}, and it was put on {self.base}: if "
+            "these are not the same weights, the figures are not the target's."
+        ]
 
     def _data(self) -> dict[str, str]:
         given = {
@@ -173,6 +184,11 @@ def _reason(attack: Component, audited: Audited) -> str | None:
             f"attack {attack.label} fails when asked whether it declines: {error}"
         ) from None
     return reason
+
+
+def _called(base: str) -> str:
+    """The last part of a path or of a name on the hub, without its revision."""
+    return base.rstrip("/").rpartition("/")[2].partition("@")[0].lower()
 
 
 def _notes(given: Given) -> list[str]:

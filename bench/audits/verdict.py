@@ -25,7 +25,7 @@ def verdict(found: Findings) -> str:
     return {LEAK: _leak, NONE: _none, VOID: _void}[outcome(found)](found)
 
 
-def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
+def limits(found: Findings, cell: Cell, remarks: Sequence[str]) -> list[str]:
     """What the verdict rests on and what it leaves open."""
     audited, count = cell.audited, len(found.rows)
     attacks = f"{count} attacks" if count > 1 else "one attack"
@@ -47,7 +47,7 @@ def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
             f"TPR@1%FPR is refused with {found.n} hold-outs (below 437 no interval would exclude "
             "0): whether a few members stand out far above all hold-outs is not known."
         )
-    return [*lines, *_of_gates(found), *_of_knowledge(found, audited), *declined]
+    return [*lines, *_of_gates(found), *_of_knowledge(found, audited), *remarks]
 
 
 def _leak(found: Findings) -> str:

@@ -138,9 +138,9 @@ def _print(found: Findings, planned: Planned, shape: Format) -> None:
 
     cell = planned.cells[0]
     if shape == "json":
-        print(json.dumps(document(found, cell, planned.declined), indent=1))
+        print(json.dumps(document(found, cell, planned.remarks), indent=1))
         return
-    said = [verdict(found), *limits(found, cell, planned.declined)]
+    said = [verdict(found), *limits(found, cell, planned.remarks)]
     print(render(figures(found) if shape == "csv" else table(found), shape, said))
     for line in said if shape == "csv" else ():
         tell(line)
@@ -150,7 +150,7 @@ def _write(out: Path, found: Findings, planned: Planned) -> None:
     from bench.audits.report import markdown
 
     command = shlex.join(["bench", *sys.argv[1:]])
-    text = markdown(found, planned.cells[0], planned.declined, command)
+    text = markdown(found, planned.cells[0], planned.remarks, command)
     try:
         out.expanduser().write_text(text, encoding="utf-8")
     except OSError as error:
