@@ -8,6 +8,7 @@ loaded.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ MORE_INPUTS = (
 OTHER_LATENTS = ("shift_factor", "latents_mean", "latents_std")
 """Of an autoencoder whose latents are more than scaled, as those of SD 3 and Flux."""
 SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace")
+TIMESTEPS = 1000
+"""Of every Stable Diffusion; attacks' grids and the evaluation of utility end there."""
 PREDICTIONS = ("epsilon", "v_prediction")
 
 
@@ -123,6 +126,14 @@ def _check_classes(given: Configurations) -> None:
 
 
 def _check_shapes(given: Configurations) -> None:
+    for part in ("vae", "unet"):
+        if not all(_whole(one) for one in given.value(part, "block_out_channels", list) or [None]):
+            levels = given.of(part)["block_out_channels"]
+            raise given.wrong(
+                f"has a {part}/config.json that this suite cannot use: block_out_channels is "
+                f"{levels!r}, not the channels of each level"
+            )
+    _check_blocks(given)
     resolution(given.folder)
     latents = given.value("vae", "latent_channels")
     for key, does in (("in_channels", "reads"), ("out_channels", "puts out")):
@@ -145,8 +156,39 @@ def _check_shapes(given: Configurations) -> None:
             f"has a tokenizer of {tokens} tokens and a text encoder with places for {places}"
         )
     scale = given.of("vae").get("scaling_factor", 1.0)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or scale <= 0:
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise given.wrong(f"has a scaling_factor of {scale!r} in vae/config.json")
+
+
+def _check_blocks(given: Configurations) -> None:
+    """The U-Net has a block a level, and heads that share its channels evenly."""
+    told = given.of("unet")
+    levels = told["block_out_channels"]
+    for key, end in (("down_block_types", "DownBlock2D"), ("up_block_types", "UpBlock2D")):
+        blocks = given.value("unet", key, list)
+        if len(blocks) != len(levels) or not all(str(one).endswith(end) for one in blocks):
+            raise given.wrong(
+                f"has a unet/config.json that this suite cannot use: {key} is {blocks!r}, not one "
+                f"...{end} for each of {len(levels)} levels"
+            )
+    key = "attention_head_dim" if told.get("num_attention_heads") is None else "num_attention_heads"
+    heads = told.get(key, 8)
+    each = heads if isinstance(heads, list) else [heads] * len(levels)
+    attends = [str(block).startswith("CrossAttn") for block in told["down_block_types"]]
+    fits = len(each) == len(levels) and all(
+        _whole(n) and (channels % n == 0 or not attentive)
+        for n, channels, attentive in zip(each, levels, attends, strict=True)
+    )
+    if not fits:
+        raise given.wrong(
+            f"has a unet/config.json that this suite cannot use: {key} is {heads!r}, which does "
+            f"not divide the block_out_channels {levels!r}"
+        )
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _check_schedule(given: Configurations) -> None:
@@ -154,6 +196,11 @@ def _check_schedule(given: Configurations) -> None:
     said = given.of("scheduler")
     kind = said.get("_class_name", "scheduler")
     steps = given.value("scheduler", "num_train_timesteps")
+    if steps < TIMESTEPS:
+        raise given.wrong(
+            f"has a scheduler/scheduler_config.json of num_train_timesteps {steps}: attacks and "
+            f"the held-out loss ask at 450 and above, up to {TIMESTEPS - 1}"
+        )
     if (trained := said.get("trained_betas")) is not None:
         betas = trained if isinstance(trained, list) and len(trained) == steps else [None]
     else:
