@@ -21,6 +21,7 @@ from bench.models.base import Base, base_identity, load_base
 from bench.models.files import PARTS, listed, read_files, variant_there
 from bench.models.frames import check_frame, rounded
 from bench.models.pretrained import named_digests
+from bench.models.weights import check_floats
 from bench.paths import expanded
 from bench.specs import Adopted
 from bench.store import file_digest
@@ -109,6 +110,8 @@ def weights_of(model: Adopted, base: Base) -> dict[str, dict[str, Tensor]]:
     are changed on the way. UsageError where files and base do not go together.
     """
     path = Path(model.path)
+    if model.form != "pipeline":  # of one `load_base` asks
+        check_floats([path] if path.is_file() else sorted(path.rglob("*.safetensors")))
     if model.form == "peft":
         return adapters.merged_peft(path, base)
     if model.form == "lora":

@@ -13,9 +13,10 @@ from bench.digests import known_digest
 from bench.errors import OfflineError, UsageError
 from bench.hub import hub_name, snapshot
 from bench.models.checks import INDEX, check_base
-from bench.models.files import listed, part_variant, read_files
+from bench.models.files import is_read, listed, part_variant, read_files
 from bench.models.memory import keep_freed
 from bench.models.pretrained import has_words
+from bench.models.weights import check_floats, not_finite
 from bench.paths import expanded
 
 EMBEDDED = "mini-sd"
@@ -182,17 +183,25 @@ def _read_parts(folder: Path, variant: str | None) -> tuple[Any, ...]:
 def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: Any) -> Any:
     """A part with all its weights and no others; ValueError if they do not fit."""
     import torch
+    from safetensors import SafetensorError
 
     names = [path.name for path in (folder / part).iterdir()]
-    model, info = kind.from_pretrained(
-        folder,
-        subfolder=part,
-        variant=part_variant(names, part, variant, str(folder)),
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        **(single or {"torch_dtype": torch.float32}),
-    )
+    read = part_variant(names, part, variant, str(folder))
+    own = [folder / part / name for name in names if is_read(name, part, read)]
+    check_floats(path for path in own if path.suffix == ".safetensors")
+    try:
+        model, info = kind.from_pretrained(
+            folder,
+            subfolder=part,
+            variant=read,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **(single or {"torch_dtype": torch.float32}),
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        # diffusers goes on to advise what would fill in weights at random.
+        raise ValueError(f"{part}: {str(error).partition(' If you want')[0]}") from None
     if others := info["mismatched_keys"]:
         raise ValueError(f"{part} has weights of other shapes, {min(others)} among them")
     # Saved by the transformers of SD 1.x: the numbers 0 to 76, which are no weights.
@@ -200,6 +209,8 @@ def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: A
     for what, keys in (("lacks", info["missing_keys"]), ("has too much:", surplus)):
         if keys:
             raise ValueError(f"{part} {what} {len(keys)} weights, {min(keys)} among them")
+    if (name := not_finite(model)) is not None:
+        raise ValueError(f"{part} has weights that are not finite, {name} among them")
     return model
 
 

@@ -45,7 +45,7 @@ def read_files(
     for part in PARTS:
         own = [path for path in given if path.parts[0] == part and len(path.parts) > 1]
         kind = part_variant([path.name for path in own], part, variant, base, role)
-        found += [path.as_posix() for path in own if _is_read(path.name, part, kind)]
+        found += [path.as_posix() for path in own if is_read(path.name, part, kind)]
     return found
 
 
@@ -89,20 +89,21 @@ def listed(folder: Path) -> list[str]:
     ]
 
 
+def is_read(name: str, part: str, variant: str | None) -> bool:
+    """Whether a file of a part is read where the part's weights are of this variant."""
+    if name.endswith(UNSAFE):
+        return False
+    if ".safetensors" not in name:
+        return True
+    return part in WEIGHTS and _variant(name, part) == (variant or "")
+
+
 def _variant(name: str, part: str) -> str | None:
     """The variant of a file of the part's weights, empty for plain ones; None: it is none."""
     found = SAFE.fullmatch(name)
     if found is None or found["name"] != WEIGHTS[part]:
         return None
     return found["single"] or found["old"] or found["index"] or ""
-
-
-def _is_read(name: str, part: str, variant: str | None) -> bool:
-    if name.endswith(UNSAFE):
-        return False
-    if ".safetensors" not in name:
-        return True
-    return part in WEIGHTS and _variant(name, part) == (variant or "")
 
 
 def _lack(names: Sequence[str], part: str, variant: str | None, there: set[str]) -> str:

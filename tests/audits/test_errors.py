@@ -70,6 +70,25 @@ def not_finite(place, base):
     return place / "w.safetensors"
 
 
+def whole_numbers(place, base):
+    weights = load_file(next((base / "unet").glob("*.safetensors")))
+    save_file({name: value.int() for name, value in weights.items()}, place / "w.safetensors")
+    return place / "w.safetensors"
+
+
+def whole_numbers_in_a_folder(place, base):
+    folder = shutil.copytree(base / "unet", place / "unet")
+    whole_numbers(folder, base).rename(folder / "diffusion_pytorch_model.safetensors")
+    return folder
+
+
+def whole_numbers_in_a_pipeline(place, base):
+    folder = shutil.copytree(base, place / "mine")
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    whole_numbers(place, base).rename(path)
+    return folder
+
+
 def other_prediction(place, base):
     return write_base(place / "v", "v_prediction")
 
@@ -91,6 +110,9 @@ def other_encoder(place, base):
         (half_a_pipeline, 2, "lacks vae"),
         (other_shapes, 2, "does not fit the base"),
         (not_finite, 2, "is not finite"),
+        (whole_numbers, 2, "is of type I32, no floating-point number; save the model in"),
+        (whole_numbers_in_a_folder, 2, "is of type I32, no floating-point number"),
+        (whole_numbers_in_a_pipeline, 2, "is of type I32, no floating-point number"),
         (other_prediction, 2, "the schedule or prediction type of"),
         (other_encoder, 2, "the image encoder of"),
     ],
