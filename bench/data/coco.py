@@ -119,9 +119,15 @@ def _captions(
 def _all_known(file: Path, annotations: list[dict[str, Any]], images: set[Any]) -> None:
     for annotation in annotations:
         if annotation["image_id"] not in images:
+            id_ = annotation["image_id"]
+            typed = {str(one): one for one in images}.get(str(id_))
+            hint = "take the file as distributed"
+            if typed is not None:
+                kinds = [json.dumps(one) for one in (typed, id_)]
+                hint = f"the image's id is {kinds[0]} and not {kinds[1]}: write both alike"
             raise ValidationError(
-                f"{file}: annotation {annotation['id']}: its image {annotation['image_id']} is "
-                "not among the images; take the file as distributed"
+                f"{file}: annotation {annotation['id']}: its image {id_} is not among the images; "
+                f"{hint}"
             )
 
 

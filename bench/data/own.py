@@ -56,6 +56,11 @@ def open_own(
     """The data set, every drawn picture of it checked; `again` reads all of them in any case."""
     if not asked.place:
         raise UsageError(f"data set '{asked.kind}' needs {PLACES[asked.kind]}")
+    if "://" in asked.place:
+        raise UsageError(
+            f"data set {asked.kind}:{asked.place} is a web address; download it and give its path"
+            ", or hub:OWNER/NAME for one of the Hugging Face hub"
+        )
     every = asked.choice("captions", SEVERAL, "first") == "all"
     n = asked.number("n")
     listed = _listed(asked, offline)

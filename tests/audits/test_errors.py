@@ -124,6 +124,7 @@ def test_what_is_no_model_of_that_base_is_one_line(ask, place, tiny_base, make, 
     assert last.startswith("error: ")
     assert said in last
     assert "Traceback" not in ended.err
+    assert "error: adopt (" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,9 @@ def test_what_is_no_model_of_that_base_is_one_line(ask, place, tiny_base, make, 
         ({"attack": "ref_loss"}, "ref_loss[reference=base] with --base"),
         ({"attack": "los"}, "did you mean loss"),
         ({"out": "/no/such/folder/a.md"}, "there is no folder"),
+        ({"out": "/"}, "--out / is a folder; name a file in it"),
         ({"members": "folder:/no/such"}, "does not exist"),
+        ({"members": "folder:https://a.b/c"}, "folder:https://a.b/c is a web address; download"),
     ],
 )
 def test_words_that_do_not_go_together_are_one_line(ask, tiny_base, options, said):

@@ -95,3 +95,15 @@ def test_the_home_of_nobody_is_a_place_where_nothing_is(
     if code:
         (line,) = ended.err.splitlines()
         assert "~nobody-here/x" in line
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(weak, place):
+    (place / "closed").mkdir()
+    (place / "closed").chmod(0o555)
+    words = ["--members", f"folder:{place}/data", "--holdouts", f"folder:{place}/others"]
+    words += ["--target", place / "base", "--attack", "loss", "--store", place / "store"]
+    code, said = weak("audit", *words, "--out", place / "closed" / "r.md")
+    assert code == 2
+    (line,) = said.splitlines()
+    assert "closed/r.md cannot be written: Permission denied; name another place" in line
+    assert not (place / "store").exists()
