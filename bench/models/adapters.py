@@ -186,7 +186,8 @@ def _told(path: Path, load: Callable[[], Any]) -> Any:
     except UsageError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        said = " ".join(str(error).split())[:300]
+        told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        said = " ".join(told.split())[:300]
         raise UsageError(f"adapter {path} does not fit the base: {said}") from None
 
 

@@ -202,6 +202,12 @@ def test_a_broken_configuration_is_told_by_its_words(base, tmp_path, changes, sa
     assert said in str(caught.value)
 
 
+def test_half_a_pair_of_kohya_s_is_told_by_the_missing_half(base, tmp_path):
+    save_file({"lora_te1_x.lora_down.weight": torch.zeros(2, 2)}, tmp_path / "a.safetensors")
+    with pytest.raises(UsageError, match="it lacks 'lora_te1_x.lora_up.weight'"):
+        weights_of(adopted(str(tmp_path / "a.safetensors")), base)
+
+
 def test_other_kinds_of_adapter_are_named(base, tmp_path):
     get_peft_model(base.unet, config()).save_pretrained(tmp_path)
     told = json.loads((tmp_path / "adapter_config.json").read_text())
