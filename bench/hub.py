@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from bench.digests import known_digest
 from bench.errors import OfflineError, ValidationError
+from bench.paths import expanded
 
 Choose = Callable[[Iterable[str]], list[str]]
 """From the names of a repository's files those that are read; raises what is wrong with them."""
@@ -40,7 +41,7 @@ class HubName(NamedTuple):
 def hub_name(text: str, kind: Literal["model", "dataset"] = "model") -> HubName | None:
     """None for what is a folder here, or cannot be a name."""
     found = NAME.fullmatch(text)
-    if found is None or Path(text).expanduser().exists():
+    if found is None or expanded(text).exists():
         return None
     return HubName(found["id"], found["revision"], kind)
 

@@ -13,6 +13,7 @@ from bench.errors import UsageError, ValidationError, unknown
 from bench.hub import pinned
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
+from bench.paths import expanded
 from bench.places import (
     absolute_base,
     absolute_captioner,
@@ -92,6 +93,7 @@ class Request:
         defenses = components("defense", self.defenses, self.plugins, say, sets)
         if not trains:
             self._check_untrained(defenses)
+        self._say_of_augmentation(say)
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
             say(f"base {self.base} is {fixed} today; name that one to have it again")
@@ -198,9 +200,9 @@ class Request:
             data=absolute(self.data),
             captioner=absolute_captioner(self.captioner),
             base=absolute_base(self.base),
-            plugins=[folder.expanduser().resolve() for folder in self.plugins],
+            plugins=[expanded(folder).resolve() for folder in self.plugins],
             inception=absolute_weights(self.inception),
-            clip=self.clip and str(Path(self.clip).expanduser().resolve()),
+            clip=self.clip and str(expanded(self.clip).resolve()),
         )
 
     def _check_untrained(self, defenses: Sequence[Component]) -> None:
@@ -213,6 +215,14 @@ class Request:
         if later := [epoch for epoch in self.at if epoch]:
             raise UsageError(
                 f"--at {later[0]}: recipe {self.recipe} trains nothing; leave out --at"
+            )
+
+    def _say_of_augmentation(self, say: Callable[[str], None]) -> None:
+        """How long it takes is the recipe's; that the paper flipped no pictures is --augment."""
+        if self.recipe.endswith("-overtraining") and self.augment not in ("script", "none"):
+            say(
+                f"recipe {self.recipe} with --augment {self.augment} is not the paper's "
+                "over-training: Table 1 is `--augment script`"
             )
 
     def _willing(
@@ -284,13 +294,13 @@ class Request:
         from bench.utility.inception import DOWNLOAD, downloaded, weights_digest
 
         named = self.inception
-        path = downloaded(say) if named == DOWNLOAD else Path(named).expanduser().resolve()
+        path = downloaded(say) if named == DOWNLOAD else expanded(named).resolve()
         return {"inception": str(path), "inception_digest": weights_digest(path)}
 
     def _clip(self, base: Path) -> dict[str, str]:
         from bench.utility.alignment import clip_identity, own_clip
 
-        folder = Path(self.clip).expanduser().resolve() if self.clip else own_clip(base)
+        folder = expanded(self.clip).resolve() if self.clip else own_clip(base)
         return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
 
 

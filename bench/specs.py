@@ -43,7 +43,7 @@ STAGE_VERSIONS = {
     "metrics": 3,
 }
 """Raised by hand when the code of a kind of stage changes what it computes."""
-OTHER_VERSIONS = {"adopt": 1, "truncated": 1}
+OTHER_VERSIONS = {"adopt": 2, "truncated": 1}
 """The same for kinds that no row of a board stands on; rows and entries name the versions above."""
 
 Augment = Literal["default", "none", "center", "script", "strong"]

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BudgetError, UsageError
+from bench.paths import expanded
 from bench.specs import Stage, canonical
 
 
 def default_root() -> Path:
     """`BENCH_STORE`, or the user's cache folder."""
     if place := os.environ.get("BENCH_STORE"):
-        return Path(place).expanduser()
+        return expanded(place)
     from platformdirs import user_cache_path
 
     return user_cache_path("t2i-defense-bench")

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "__version__"}
+GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "paths", "__version__"}
 NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
@@ -30,10 +30,11 @@ MAY: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "rng": set(),
+    "paths": set(),
     "specs": {"errors"},
-    "store": {"errors", "specs"},
+    "store": {"errors", "paths", "specs"},
     "digests": {"store"},
-    "hub": {"digests", "errors"},
+    "hub": {"digests", "errors", "paths"},
     "api": {"attacking", "data.pairs", "defending"},
     "attacking": {"data.pairs"},
     "defending": {"data.pairs", "rng", "training.recipe"},
@@ -71,7 +72,7 @@ MAY: dict[str, set[str]] = {
     "shards": set(),
     "naming": {"shards", "specs"},
     "estimates": GROUND | {"naming", "pipeline"},
-    "places": {"hub", "models.base", "utility.inception"},
+    "places": {"hub", "models.base", "paths", "utility.inception"},
     "request": GROUND
     | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
     "asking": {"errors", "request"},
@@ -85,7 +86,8 @@ MAY: dict[str, set[str]] = {
     | {"sweeps", "training.recipe"},
     "reports": NUMBERS | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
     "audits": GROUND
-    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"},
+    | {"boards", "data", "models", "pipeline", "plugins", "stats", "training.recipe"}
+    | {"trust.duplicates"},
     "reproduction": GROUND
     | {"boards", "data.sources", "models.base", "pipeline", "plugins", "request"}
     | {"training.recipe"},

@@ -119,3 +119,20 @@ def test_a_file_among_joined_defenses_is_found_from_every_folder(ask, tmp_path):
     ]
     asked = replace(ask("loss"), defenses=near).absolute()
     assert asked.defenses == asked.absolute().defenses == far
+
+
+@pytest.mark.parametrize(
+    ("recipe", "augment", "said"),
+    [
+        ("paper-overtraining", "default", True),
+        ("mini-overtraining", "strong", True),
+        ("paper-overtraining", "script", False),
+        ("mini-overtraining", "none", False),
+        ("paper-realworld", "default", False),
+    ],
+)
+def test_over_training_that_is_not_the_paper_s_is_said(ask, recipe, augment, said):
+    told = []
+    replace(ask("loss"), recipe=recipe, augment=augment).cells(told.append)
+    assert [line for line in told if "Table 1 is `--augment script`" in line] == told
+    assert bool(told) == said

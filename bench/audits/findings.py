@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.boards.gates import told
 from bench.boards.rows import Row
+from bench.data.given import open_given
 from bench.specs import Stage
 from bench.stats.audit import EpsilonBound, epsilon_lower_bound
 from bench.stats.estimate import Estimate
@@ -18,6 +19,7 @@ from bench.stats.power import null_auc_band, smallest_auc, smallest_tpr
 from bench.stats.roc import tpr_quality
 from bench.stats.worst import Resamples, SeedScores, Worst, null_band, worst_case
 from bench.store import Store
+from bench.trust.duplicates import repeats
 
 OF_AN_ATTACK = ("base control", "label permutation")
 """Gates that each attack has for itself; the others are the split's."""
@@ -32,6 +34,9 @@ class Findings:
     """Members (A, m) and hold-outs (A, n)."""
     records: Mapping[str, Mapping[str, Any]]
     """The records of what the first attack stands on, by role."""
+
+    repeats: Sequence[str] = ()
+    """Where the gate on duplicates failed, the pairs that it counted, by the user's own names."""
 
     @property
     def attacks(self) -> tuple[str, ...]:
@@ -129,4 +134,18 @@ def find(store: Store, ends: Sequence[Stage]) -> Findings:
     inputs = {**first, "model": first["features"].inputs["model"]}
     records = {role: store.record(stage) for role, stage in inputs.items()}
     members, holdouts = (np.stack(side) for side in zip(*sides, strict=True))
-    return Findings(rows, SeedScores(members, holdouts), records)
+    found = Findings(rows, SeedScores(members, holdouts), records)
+    if "duplicates" in found.failed:
+        return replace(found, repeats=_repeats(first["split"], records["split"]["result"]))
+    return found
+
+
+def _repeats(split: Stage, dealt: Mapping[str, Any]) -> list[str]:
+    """Looked for again: the gate's record, which entries share, has its counts alone."""
+    given = open_given(split.hints["data"])
+    names = given.names()
+    said = {"pictures": "near-duplicate pictures", "captions": "the same caption"}
+    return [
+        f"{names[one.ids[0]]} and {names[one.ids[1]]} ({said[one.what]})"
+        for one in repeats(given.pairs(), dealt)
+    ]

@@ -42,7 +42,7 @@ class _AuditGraph(Graph):
     def adopt(self, model: Adopted) -> Stage:
         params = {"model": model.identity, "base": self.cell.base_identity}
         hints: dict[str, Any] = {"model": model.model_dump(mode="json"), "label": model.label}
-        return Stage("adopt", params, {}, {"base": self.cell.base, **hints})
+        return Stage("adopt", params, {}, {**self.common, **hints})
 
     def learnt_from(self) -> dict[str, Stage]:
         return super().learnt_from() if self.given.has_shadow else {}

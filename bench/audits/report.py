@@ -33,7 +33,7 @@ def figures(found: Findings) -> list[dict[str, Any]]:
     return [_figures(row) for row in found.rows]
 
 
-def document(found: Findings, cell: Cell, declined: Sequence[str]) -> dict[str, Any]:
+def document(found: Findings, cell: Cell, remarks: Sequence[str]) -> dict[str, Any]:
     """Everything, for programs."""
     auc, tpr = found.worst.auc.estimate(), found.worst.tpr.estimate()
     said = {
@@ -56,12 +56,12 @@ def document(found: Findings, cell: Cell, declined: Sequence[str]) -> dict[str, 
     return {
         "verdict": said,
         "rows": figures(found),
-        "notes": limits(found, cell, declined),
+        "notes": limits(found, cell, remarks),
         "about": dict(about(found, cell)),
     }
 
 
-def markdown(found: Findings, cell: Cell, declined: Sequence[str], command: str) -> str:
+def markdown(found: Findings, cell: Cell, remarks: Sequence[str], command: str) -> str:
     """The report: verdict, figures, gates, limits, and all that identifies what was audited."""
     facts = [{"what": what, "which": which} for what, which in about(found, cell)]
     parts = [
@@ -72,7 +72,7 @@ def markdown(found: Findings, cell: Cell, declined: Sequence[str], command: str)
         "## Gates",
         render(_gates(found), "md"),
         "## Limits",
-        "\n".join(f"- {line}" for line in limits(found, cell, declined)),
+        "\n".join(f"- {line}" for line in limits(found, cell, remarks)),
         "## What was audited",
         render(facts, "md"),
         f"    {command}",

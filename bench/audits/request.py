@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from bench.data.given import Given, open_given
 from bench.errors import UsageError
-from bench.models.adopted import adopted, needs_base
+from bench.models.adapters import named_base
+from bench.models.adopted import adopted, needs_base, pipeline_variant
 from bench.models.base import base_folder, base_identity
 from bench.models.checks import resolution
 from bench.pipeline import undefended
@@ -24,8 +25,8 @@ class Planned(NamedTuple):
     """What will be computed, and what the reader must be told of what will not."""
 
     cells: list[Cell]
-    declined: list[str]
-    """Attacks left out, each with its reason."""
+    remarks: list[str]
+    """For the report too: a doubt about the base; attacks left out, each with its reason."""
     notes: list[str]
 
 
@@ -39,6 +40,8 @@ class AuditRequest:
     attacks: Sequence[str] = ("all",)
     base: str | None = None
     """What the target was fine-tuned from; None: unknown, where the target is a whole pipeline."""
+    variant: str | None = None
+    """Which weights of the base, and of a model without plain ones, are read."""
     shadow: str | None = None
     """`auto`, `none` or a path; None: `auto` where there are auxiliary pairs, else `none`."""
     auxiliary: str | None = None
@@ -55,9 +58,11 @@ class AuditRequest:
         """One cell an attack; bad words raise UsageError, bad data ValidationError."""
         mode = self._mode()
         recipe = named_recipe(self.recipe or RECIPE)
-        target = adopted(self.target)
-        shadow = adopted(str(self.shadow), "shadow") if mode == "path" else None
-        folder = self._base(target, shadow, mode)
+        target = adopted(self.target, variant=self.variant)
+        shadow = None
+        if mode == "path":
+            shadow = adopted(str(self.shadow), "shadow", self.variant)
+        folder, variant = self._base(target, shadow, mode)
         audited = Audited(
             target=target,
             shadow=shadow,
@@ -75,8 +80,9 @@ class AuditRequest:
             "data_label": given.sources["members"].label,
             "data_identity": given.identity,
             "base": str(folder),
-            "base_label": folder.name,
-            "base_identity": base_identity(folder),
+            "base_label": f"{folder.name} ({variant})" if variant else folder.name,
+            "base_identity": base_identity(folder, variant),
+            "variant": variant,
             "resolution": resolution(folder),
             "recipe": recipe.model_dump(mode="json"),
             "defense": undefended(),
@@ -84,7 +90,7 @@ class AuditRequest:
             "audited": audited.model_copy(update={"parts": parts}),
         }
         cells = [Cell(**shared, attack=attack) for attack in attacks]
-        return Planned(cells, declined, _notes(given))
+        return Planned(cells, [*self._doubts(target), *declined], _notes(given))
 
     def _mode(self) -> str:
         """`auto`, `none` or `path`, with what belongs to each and nothing else."""
@@ -109,16 +115,27 @@ class AuditRequest:
             raise UsageError(f"--recipe {self.recipe} is the shadow's: it belongs to --shadow auto")
         return mode
 
-    def _base(self, target: Adopted, shadow: Adopted | None, mode: str) -> Path:
-        """The frame of all models: the base, or the target's own other parts."""
+    def _base(self, target: Adopted, shadow: Adopted | None, mode: str) -> tuple[Path, str | None]:
+        """The frame of all models, with its variant: the base, or the target's own other parts."""
         if self.base is not None:
-            return base_folder(self.base)
+            return base_folder(self.base, self.variant), self.variant
         for model in filter(None, (target, shadow)):
             if lacking := needs_base(model):
                 raise UsageError(lacking)
         if mode == "auto":
             raise UsageError("--shadow auto trains from what the target was trained from: --base")
-        return base_folder(target.path)
+        variant = pipeline_variant(Path(target.path), self.variant)
+        return base_folder(target.path, variant, role="target"), variant
+
+    def _doubts(self, target: Adopted) -> list[str]:
+        """Whether an adapter says that it was trained on another base than the one given."""
+        named = named_base(Path(target.path)) if target.form == "peft" else None
+        if self.base is None or named is None or _called(named) == _called(self.base):
+            return []
+        return [
+            f"The adapter says that it was trained on {named}, and it was put on {self.base}: if "
+            "these are not the same weights, the figures are not the target's."
+        ]
 
     def _data(self) -> dict[str, str]:
         given = {
@@ -168,6 +185,11 @@ def _reason(attack: Component, audited: Audited) -> str | None:
             f"attack {attack.label} fails when asked whether it declines: {error}"
         ) from None
     return reason
+
+
+def _called(base: str) -> str:
+    """The last part of a path or of a name on the hub, without its revision."""
+    return base.rstrip("/").rpartition("/")[2].partition("@")[0].lower()
 
 
 def _notes(given: Given) -> list[str]:

@@ -8,6 +8,8 @@ from bench.audits.findings import Findings, gates_of
 from bench.specs import Audited, Cell
 from bench.stats.estimate import Estimate
 
+NAMED = 5
+"""Repeated pairs that are told by name."""
 LEAK, NONE, VOID = "leak", "none seen", "not interpretable"
 
 
@@ -23,7 +25,7 @@ def verdict(found: Findings) -> str:
     return {LEAK: _leak, NONE: _none, VOID: _void}[outcome(found)](found)
 
 
-def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
+def limits(found: Findings, cell: Cell, remarks: Sequence[str]) -> list[str]:
     """What the verdict rests on and what it leaves open."""
     audited, count = cell.audited, len(found.rows)
     attacks = f"{count} attacks" if count > 1 else "one attack"
@@ -45,7 +47,7 @@ def limits(found: Findings, cell: Cell, declined: Sequence[str]) -> list[str]:
             f"TPR@1%FPR is refused with {found.n} hold-outs (below 437 no interval would exclude "
             "0): whether a few members stand out far above all hold-outs is not known."
         )
-    return [*lines, *_of_gates(found), *_of_knowledge(found, audited), *declined]
+    return [*lines, *_of_gates(found), *_of_knowledge(found, audited), *remarks]
 
 
 def _leak(found: Findings) -> str:
@@ -104,15 +106,25 @@ def _of_knowledge(found: Findings, audited: Audited | None) -> list[str]:
             "No shadow model: ASR needs a threshold from one and is left out; attacks that learn "
             "from one declined."
         )
-    changed = found.records["model"]["result"]["changed"]
-    if not changed and audited is not None and audited.knows_base:
+    model = found.records["model"]
+    if "text_encoder.safetensors" in model["files"]:
+        lines.append("The target has a text encoder of its own, not the base's: it was used.")
+    if not model["result"]["changed"] and audited is not None and audited.knows_base:
         lines.append("No weight of the target differs from the base's: nothing was trained.")
+    if found.repeats:
+        lines.append(f"Remove from one of the two sides: {_first(found.repeats)}.")
     if left := len(found.records["split"]["result"]["left_out"]):
         lines.append(
             f"{left} auxiliary pairs share a caption or a picture with members or hold-outs and "
             "were left out."
         )
     return lines
+
+
+def _first(repeats: Sequence[str]) -> str:
+    """The first few, and how many there are."""
+    more = f"; and {len(repeats) - NAMED} more" if len(repeats) > NAMED else ""
+    return "; ".join(repeats[:NAMED]) + more
 
 
 def _name(found: Findings) -> str:

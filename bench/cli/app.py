@@ -101,6 +101,12 @@ def main() -> None:
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except PermissionError as error:  # of whatever file was given
+        print(
+            f"error: {error.filename}: {error.strerror}; change who may use it, or name another",
+            file=sys.stderr,
+        )
+        code = UsageError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left

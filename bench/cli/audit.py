@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -39,6 +40,13 @@ def audit(
     base: Annotated[
         str | None,
         typer.Option(help="What it was fine-tuned from. Needed unless it is a whole pipeline."),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            help="Which weights of the base are read, e.g. fp16, and of a target or shadow that "
+            "has several and no plain ones. Default: plain."
+        ),
     ] = None,
     auxiliary: Annotated[
         str | None,
@@ -78,14 +86,15 @@ def audit(
     from bench.executors.local import default_workers
 
     shape = o.form(form)
-    if out is not None and not out.expanduser().resolve().parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out is not None:
+        _check_out(out)
     planned = AuditRequest(
         target=target,
         members=members,
         holdouts=holdouts,
         attacks=attack or ("all",),
         base=base,
+        variant=variant,
         shadow=shadow,
         auxiliary=auxiliary,
         shadow_members=shadow_members,
@@ -99,7 +108,21 @@ def audit(
     if out is not None:
         _write(out, found, planned)
     if found.failed:
-        raise ValidationError(f"gates failed: {', '.join(found.failed)}")
+        repeated = f"; remove from one side {found.repeats[0]}" if found.repeats else ""
+        raise ValidationError(f"gates failed: {', '.join(found.failed)}{repeated}")
+
+
+def _check_out(out: Path) -> None:
+    """Whether the report can be written, before hours of work for it."""
+    from bench.paths import expanded
+
+    place = expanded(out).resolve()
+    if not place.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if place.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file in it, e.g. {out / 'report.md'}")
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise UsageError(f"--out {out} cannot be written: Permission denied; name another place")
 
 
 def _computed(planned: Planned, place: Store, workers: int) -> Findings:
@@ -110,15 +133,17 @@ def _computed(planned: Planned, place: Store, workers: int) -> Findings:
     for note in planned.notes:
         tell(note)
     ends = [audit_stage(cell) for cell in planned.cells]
-    adoptions = {s.key: s for end in ends for s in end.walk() if s.kind in ("adopt", "split")}
-    # Models that cannot be read are told before any training.
-    for stages in (list(adoptions.values()), ends):
-        errors = compute(place, stages, workers)
-        for what, error in errors[1:]:
-            tell(f"error: {what}: {error}")
+    given = {s.key: s for end in ends for s in end.walk() if s.kind in ("adopt", "split")}
+    # Models that cannot be read are told before any training, and name themselves.
+    for stages, itself in ((list(given.values()), True), (ends, False)):
+        errors = [
+            type(error)(str(error) if itself else f"{what}: {error}")
+            for what, error in compute(place, stages, workers)
+        ]
+        for error in errors[1:]:
+            tell(f"error: {error}")
         if errors:
-            what, first = errors[0]
-            raise type(first)(f"{what}: {first}")
+            raise errors[0]
     return find(place, ends)
 
 
@@ -129,9 +154,9 @@ def _print(found: Findings, planned: Planned, shape: Format) -> None:
 
     cell = planned.cells[0]
     if shape == "json":
-        print(json.dumps(document(found, cell, planned.declined), indent=1))
+        print(json.dumps(document(found, cell, planned.remarks), indent=1))
         return
-    said = [verdict(found), *limits(found, cell, planned.declined)]
+    said = [verdict(found), *limits(found, cell, planned.remarks)]
     print(render(figures(found) if shape == "csv" else table(found), shape, said))
     for line in said if shape == "csv" else ():
         tell(line)
@@ -139,11 +164,12 @@ def _print(found: Findings, planned: Planned, shape: Format) -> None:
 
 def _write(out: Path, found: Findings, planned: Planned) -> None:
     from bench.audits.report import markdown
+    from bench.paths import expanded
 
     command = shlex.join(["bench", *sys.argv[1:]])
-    text = markdown(found, planned.cells[0], planned.declined, command)
+    text = markdown(found, planned.cells[0], planned.remarks, command)
     try:
-        out.expanduser().write_text(text, encoding="utf-8")
+        expanded(out).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
     tell(f"report in {out}")

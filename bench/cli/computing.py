@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 def open_store(folder: Path | None) -> Store:
     """The store in this folder; by default the user's."""
+    from bench.paths import expanded
     from bench.store import Store, default_root
 
-    return Store((folder or default_root()).expanduser().resolve())
+    return Store(expanded(folder or default_root()).resolve())
 
 
 def tell(line: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError, unknown
+from bench.paths import expanded
 
 if TYPE_CHECKING:
     from typer.core import TyperOption
@@ -66,7 +67,7 @@ def find(named: Path | None) -> File | None:
     """The file named, or that of the current folder if there is one."""
     import tomllib
 
-    path = (named or Path(NAME)).expanduser()
+    path = expanded(named or Path(NAME))
     if named is None and not path.is_file():
         return None
     try:
@@ -142,7 +143,7 @@ def _words(option: TyperOption, value: Any, folder: Path, place: str) -> Any:
         return value
     texts = [_text(one) for one in (value if isinstance(value, list) else [value])]
     if option.type_descriptor.annotation in (Path, list[Path]):
-        texts = [str(folder / Path(one).expanduser()) for one in texts]
+        texts = [str(folder / expanded(one)) for one in texts]
     else:
         texts = [HERE.sub(lambda at: str((folder / at["path"]).resolve()), one) for one in texts]
     return texts if option.multiple else ",".join(texts)

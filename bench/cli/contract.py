@@ -11,6 +11,7 @@ import typer
 
 from bench.cli import options as o
 from bench.errors import BenchError, UsageError, unknown
+from bench.paths import expanded
 
 if TYPE_CHECKING:
     from bench.plugins import Kind
@@ -27,7 +28,7 @@ def new(
     """Write a plugin that works, with its test and its card, to begin from."""
     from bench.contract.beginning import begin
 
-    for path in begin(_kind(kind), name, out.expanduser(), plugins or []):
+    for path in begin(_kind(kind), name, expanded(out), plugins or []):
         print(path)
     print(f"next: bench test {out / name}.py", file=sys.stderr)
 

@@ -12,6 +12,7 @@ import typer
 
 from bench.cli import options as o
 from bench.errors import UsageError, ValidationError
+from bench.paths import expanded
 
 if TYPE_CHECKING:
     from bench.boards.leaderboard import Page
@@ -48,7 +49,7 @@ def leaderboard(
 
     shape = o.form(form)
     if from_store:
-        results = Store((store or default_root()).expanduser().resolve())
+        results = Store(expanded(store or default_root()).resolve())
         found = of_store(results, partial(print, file=sys.stderr))
     else:
         found = all_entries(entries)

@@ -10,6 +10,7 @@ import typer
 from bench.cli import completing
 from bench.cli import options as o
 from bench.errors import unknown
+from bench.paths import expanded
 
 if TYPE_CHECKING:
     from bench.plugins import Plugin
@@ -162,7 +163,7 @@ def _runs(folder: Path | None) -> list[dict[str, Any]]:
     from bench.runs import saved
     from bench.store import Store, default_root
 
-    store = Store((folder or default_root()).expanduser().resolve())
+    store = Store(expanded(folder or default_root()).resolve())
     return [
         {
             "run": run.id,

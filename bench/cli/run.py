@@ -35,7 +35,7 @@ def plan(asked: Asked) -> None:
     from bench.estimates import Estimator
     from bench.pipeline import all_stages
 
-    stages = all_stages(asked.cells())
+    stages = all_stages(asked.cells(say=tell))
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
     total = estimator.total(stages, asked.workers)

@@ -11,6 +11,7 @@ import typer
 from bench.cli import options as o
 from bench.cli.validate import show
 from bench.errors import ValidationError
+from bench.paths import expanded
 
 
 def submit(
@@ -43,7 +44,7 @@ def submit(
     from bench.runs import find
     from bench.store import Store, default_root
 
-    place = Store((store or default_root()).expanduser().resolve())
+    place = Store(expanded(store or default_root()).resolve())
     found = models(place, [find(place, run) for run in dict.fromkeys(runs)], partial=partial)
     code = provenance()
     if code.dirty and not allow_dirty:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import UsageError, unknown
+from bench.paths import expanded
 
 OPTION = re.compile(r",(?P<key>[A-Za-z_]\w*)=")
 
@@ -54,7 +54,7 @@ def parse(spec: str, options: Mapping[str, Collection[str]]) -> Argument:
             raise UsageError(f"data set '{kind}': '{key}' is given twice")
         found[key] = option["value"]
     strange = OPTION.search(place)
-    if strange and not Path(place).expanduser().exists():
+    if strange and not expanded(place).exists():
         raise unknown(f"option of data set '{kind}'", strange["key"], known)
     return Argument(kind, place, dict(reversed(found.items())))
 

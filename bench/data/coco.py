@@ -15,13 +15,14 @@ from bench.data.folder import content
 from bench.data.listing import Listing, Row, captions_of, names_of_files
 from bench.data.pictures import RowError
 from bench.errors import UsageError, ValidationError
+from bench.paths import expanded
 
 PREFIX = "captions_"
 
 
 def listing(path: str | Path, images: str | None = None) -> Listing:
     """What the annotations list, images and captions in the order of the file."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     told = _read(file)
     root = _folder(file, images)
     problems: list[tuple[int, str]] = []
@@ -118,9 +119,15 @@ def _captions(
 def _all_known(file: Path, annotations: list[dict[str, Any]], images: set[Any]) -> None:
     for annotation in annotations:
         if annotation["image_id"] not in images:
+            id_ = annotation["image_id"]
+            typed = {str(one): one for one in images}.get(str(id_))
+            hint = "take the file as distributed"
+            if typed is not None:
+                kinds = [json.dumps(one) for one in (typed, id_)]
+                hint = f"the image's id is {kinds[0]} and not {kinds[1]}: write both alike"
             raise ValidationError(
-                f"{file}: annotation {annotation['id']}: its image {annotation['image_id']} is "
-                "not among the images; take the file as distributed"
+                f"{file}: annotation {annotation['id']}: its image {id_} is not among the images; "
+                f"{hint}"
             )
 
 
@@ -139,7 +146,7 @@ def _where(file: Path, what: str, entry: dict[str, Any], number: int) -> str:
 def _folder(file: Path, images: str | None) -> Path:
     """The folder of the pictures, as given or as the archives lay it."""
     if images is not None:
-        given = Path(images).expanduser()
+        given = expanded(images)
         if not given.is_dir():
             raise UsageError(f"coco: images={images} is no folder; give that of the pictures")
         return given

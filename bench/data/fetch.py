@@ -13,6 +13,7 @@ from bench.data.source import DataSource, Facts
 from bench.data.sources import OPTIONS, open_source
 from bench.errors import OfflineError
 from bench.hub import snapshot, verify
+from bench.paths import expanded
 
 
 class Fetched(NamedTuple):
@@ -33,7 +34,7 @@ def fetch_data(name: str, offline: bool = False) -> Fetched:
             f"`bench fetch --for` it as in `bench show {name}`"
         )
     asked = parse(name, OPTIONS)
-    of_the_hub = asked.kind == "hub" and not Path(asked.place).expanduser().is_dir()
+    of_the_hub = asked.kind == "hub" and not expanded(asked.place).is_dir()
     if of_the_hub:
         folder = snapshot(own.on_the_hub(asked), sorted, "data set", offline)
         verify(folder, sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")))

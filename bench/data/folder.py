@@ -17,6 +17,7 @@ from bench.data.checked import stamp
 from bench.data.listing import Listing, Row, captions_of, names_of_files
 from bench.data.pictures import SUFFIXES, RowError
 from bench.errors import UsageError, ValidationError
+from bench.paths import expanded
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 EXAMPLE = '{"file_name": "a.png", "text": "its caption"}'
@@ -25,7 +26,7 @@ KEYS = ("text", "caption")
 
 def listing(path: str | Path) -> Listing:
     """What the folder's metadata lists; UsageError where there is none."""
-    root = Path(path).expanduser()
+    root = expanded(path)
     metadata = _find(root)
     rows: list[Row] = []
     problems: list[tuple[int, str]] = []

@@ -47,6 +47,14 @@ class Given:
         """The pairs of each part, by their hashed ids."""
         return {part: tuple(self._ids(part)) for part in self.sources}
 
+    def names(self) -> dict[str, str]:
+        """What is told to the user for a hashed id: `a.png of members`."""
+        return {
+            id_: f"{named} of {part}"
+            for part, own in self._pairs.items()
+            for id_, named in zip(self.ids[part], own.ids, strict=True)
+        }
+
     def pairs(self) -> Pairs:
         """All pairs of all parts, in the order of their ids."""
         rows: dict[str, tuple[str, str, Pairs, str]] = {}

@@ -19,6 +19,7 @@ from bench.data.sizes import SplitSizes
 from bench.data.source import DataSource, Facts
 from bench.errors import UsageError, ValidationError
 from bench.hub import HubName, hub_name, snapshot
+from bench.paths import expanded
 from bench.specs import canonical
 
 COMMON = ("captions", "n", "card")
@@ -55,6 +56,11 @@ def open_own(
     """The data set, every drawn picture of it checked; `again` reads all of them in any case."""
     if not asked.place:
         raise UsageError(f"data set '{asked.kind}' needs {PLACES[asked.kind]}")
+    if "://" in asked.place:
+        raise UsageError(
+            f"data set {asked.kind}:{asked.place} is a web address; download it and give its path"
+            ", or hub:OWNER/NAME for one of the Hugging Face hub"
+        )
     every = asked.choice("captions", SEVERAL, "first") == "all"
     n = asked.number("n")
     listed = _listed(asked, offline)
@@ -112,12 +118,12 @@ def absolute(asked: Argument) -> Argument:
     options = dict(asked.options)
     if "images" in options:
         options["images"] = _full(options["images"])
-    is_path = asked.kind != "hub" or Path(asked.place).expanduser().is_dir()
+    is_path = asked.kind != "hub" or expanded(asked.place).is_dir()
     return asked._replace(place=_full(asked.place) if is_path else asked.place, options=options)
 
 
 def _full(path: str) -> str:
-    return str(Path(path).expanduser().resolve()) if path else ""
+    return str(expanded(path).resolve()) if path else ""
 
 
 def _listed(asked: Argument, offline: bool) -> Listed:

@@ -74,6 +74,8 @@ def _load(place: Path, title: str, split: str | None, config: str | None) -> Any
         raise
     except Exception as error:  # noqa: BLE001 - whatever a builder stumbles over
         cause = error.__cause__ or error
+        if _is_empty(place):
+            raise ValidationError(f"{title} has no rows") from None
         raise ValidationError(
             f"{title} cannot be read ({_first(cause)}); check the files"
         ) from None
@@ -82,6 +84,18 @@ def _load(place: Path, title: str, split: str | None, config: str | None) -> Any
     if split is None and "train" not in loaded and len(loaded) > 1:
         raise UsageError(f"{title} has the splits {', '.join(loaded)}; name one: split=NAME")
     return loaded[split or ("train" if "train" in loaded else next(iter(loaded)))]
+
+
+def _is_empty(place: Path) -> bool:
+    """Whether there are parquet files and none has a row: `datasets` stumbles over these."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+    try:
+        return bool(files) and not any(read_metadata(file).num_rows for file in files)
+    except (OSError, ArrowException):
+        return False
 
 
 def _pictures_of(table: Any) -> list[str]:

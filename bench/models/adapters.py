@@ -45,6 +45,7 @@ def tensor_names(path: Path) -> list[str]:
     """Names in a safetensors file, from its header alone."""
     from safetensors import SafetensorError, safe_open
 
+    path.open("rb").close()  # what may not be read, the library takes for what is not there
     try:
         with safe_open(path, "pt") as file:
             return list(file.keys())
@@ -59,9 +60,7 @@ def merged_peft(place: Path, base: Base) -> Weights:
 
     found: Weights = {}
     for folder in peft_folders(place):
-        kind = _config(folder).get("peft_type")
-        if kind != "LORA":
-            raise UsageError(f"adapter {folder} is of type {kind}; only LORA is known here")
+        _check_config(folder, _config(folder))
         path = folder / PEFT_WEIGHTS
         if not path.is_file():
             raise UsageError(f"adapter {folder} lacks {PEFT_WEIGHTS}; pickles are never opened")
@@ -187,7 +186,8 @@ def _told(path: Path, load: Callable[[], Any]) -> Any:
     except UsageError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        said = " ".join(str(error).split())[:300]
+        told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        said = " ".join(told.split())[:300]
         raise UsageError(f"adapter {path} does not fit the base: {said}") from None
 
 
@@ -199,7 +199,24 @@ def _complain(path: Path, names: Sequence[str], what: str) -> None:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        found = dict(json.loads((folder / PEFT).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"adapter {folder}: {PEFT} cannot be read: {error}") from None
+        found = json.loads((folder / PEFT).read_text(encoding="utf-8"))
+    except OSError as error:
+        said = error.strerror
+        raise UsageError(f"adapter {folder}: {PEFT} cannot be read: {said}") from None
+    except ValueError as error:
+        raise UsageError(f"adapter {folder}: {PEFT} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"adapter {folder}: {PEFT} is not a JSON object; save it again with peft")
     return found
+
+
+def _check_config(folder: Path, said: Mapping[str, Any]) -> None:
+    """One line for what peft would stumble over."""
+    if (kind := said.get("peft_type")) != "LORA":
+        raise UsageError(f"adapter {folder} is of type {kind}; only LORA is known here")
+    for key, types, what in (("r", int, "whole number"), ("lora_alpha", int | float, "number")):
+        value = said.get(key, 8)
+        if not isinstance(value, types) or isinstance(value, bool) or not value > 0:
+            raise UsageError(
+                f"adapter {folder}: {key} is {json.dumps(value)} in {PEFT}, no {what} above 0"
+            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,11 @@ from bench.errors import OfflineError, UsageError
 from bench.hub import hub_name, snapshot
 from bench.models import adapters
 from bench.models.base import Base, base_identity, load_base
-from bench.models.files import PARTS, read_files
+from bench.models.files import PARTS, listed, read_files, variant_there
+from bench.models.frames import check_frame, rounded
 from bench.models.pretrained import named_digests
+from bench.models.weights import check_floats
+from bench.paths import expanded
 from bench.specs import Adopted
 from bench.store import file_digest
 
@@ -32,13 +36,14 @@ FORMS = (
 )
 SINGLE_FILE = "model.diffusion_model."
 """How the names of Stable Diffusion's original checkpoints begin."""
-ROUNDED = 1e-2
-"""Weights that differ by less, relatively or by a tenth of it, were rounded, not trained."""
 
 
-def adopted(name: str, role: str = "target") -> Adopted:
-    """The model of this name with its form and identity; one line if there is none."""
-    place = located(name, role)
+def adopted(name: str, role: str = "target", variant: str | None = None) -> Adopted:
+    """The model of this name with its form and identity; one line if there is none.
+
+    `variant` chooses among the weights of a whole pipeline that has no plain ones.
+    """
+    place = located(name, role, variant)
     if place.is_file():
         return Adopted(path=str(place), label=place.stem, form=_file_form(place, role),
                        identity=file_digest(place))  # fmt: skip
@@ -51,7 +56,9 @@ def adopted(name: str, role: str = "target") -> Adopted:
         return Adopted(path=str(place / adapters.LORA), label=place.name, form="lora",
                        identity=file_digest(place / adapters.LORA))  # fmt: skip
     if all((place / part).is_dir() for part in PARTS):
-        return _folder(place, "pipeline", base_identity(place))
+        return _folder(
+            place, "pipeline", base_identity(place, pipeline_variant(place, variant), role)
+        )
     if (place / INDEX).is_file():
         missing = ", ".join(part for part in PARTS if not (place / part).is_dir())
         raise UsageError(
@@ -63,21 +70,26 @@ def adopted(name: str, role: str = "target") -> Adopted:
     return _folder(unet, "unet", _hashed(named_digests(unet)), label=place.name)
 
 
-def located(name: str, role: str = "target") -> Path:
+def pipeline_variant(place: Path, asked: str | None = None) -> str | None:
+    """Which of a pipeline's weights are read: plain ones, or the only, or the asked ones."""
+    return variant_there(listed(place), asked)
+
+
+def located(name: str, role: str = "target", variant: str | None = None) -> Path:
     """Where the model of this path, or of this name on the hub, lies on this machine."""
     if found := hub_name(name):
-        return snapshot(found, _wanted, role)
-    place = Path(name).expanduser()
+        return snapshot(found, partial(_wanted, variant, role), role)
+    place = expanded(name)
     if not place.exists():
         raise OfflineError(f"no {role} at {place}; give {FORMS}")
     return place.resolve()
 
 
-def _wanted(names: Iterable[str]) -> list[str]:
+def _wanted(variant: str | None, role: str, names: Iterable[str]) -> list[str]:
     """Of a repository's files those of a whole pipeline, or of a part with what says what it is."""
     names = sorted(names)
     if INDEX in names:
-        return [INDEX, *read_files(names, None, "of that name")]
+        return [INDEX, *read_files(names, variant_there(names, variant), "of that name", role)]
     return [name for name in names if name.endswith((".json", ".safetensors"))]
 
 
@@ -98,6 +110,8 @@ def weights_of(model: Adopted, base: Base) -> dict[str, dict[str, Tensor]]:
     are changed on the way. UsageError where files and base do not go together.
     """
     path = Path(model.path)
+    if model.form != "pipeline":  # of one `load_base` asks
+        check_floats([path] if path.is_file() else sorted(path.rglob("*.safetensors")))
     if model.form == "peft":
         return adapters.merged_peft(path, base)
     if model.form == "lora":
@@ -105,8 +119,8 @@ def weights_of(model: Adopted, base: Base) -> dict[str, dict[str, Tensor]]:
     if model.form == "weights":
         return {"unet": _fitting(base.unet, _read(path), path)}
     if model.form == "unet":
-        return {"unet": _fitting(base.unet, _unet(path).state_dict(), path)}
-    if path == base.folder:
+        return {"unet": _fitting(base.unet, _unet(path, base.variant).state_dict(), path)}
+    if path == base.folder and pipeline_variant(path, base.variant) == base.variant:
         return {"unet": base.unet.state_dict()}
     return _of_pipeline(path, base)
 
@@ -117,43 +131,14 @@ def put(weights: Path, model: Any) -> None:
 
 
 def _of_pipeline(path: Path, base: Base) -> dict[str, dict[str, Tensor]]:
-    """U-Net, and the text encoder if it was trained too; the frame must be the base's own."""
-    own = load_base(path)
-    _check_frame(own, base)
+    """U-Net, and the text encoder where it is not the base's; the frame must be the base's own."""
+    own = load_base(path, variant=pipeline_variant(path, base.variant), role="model")
+    check_frame(own, base)
     found = {"unet": _fitting(base.unet, own.unet.state_dict(), path)}
     words = _fitting(base.text_encoder, own.text_encoder.state_dict(), path)
-    if not _alike(words, base.text_encoder.state_dict()):
+    if not rounded(words, base.text_encoder.state_dict()):
         found["text_encoder"] = words
     return found
-
-
-def _check_frame(own: Base, base: Base) -> None:
-    """Tokenizer, schedule and image encoder must be the base's, or losses are not comparable."""
-    both = (own, base)
-    words = [(one.tokenizer.get_vocab(), one.tokenizer.model_max_length) for one in both]
-    schedules = [(one.prediction_type, one.scheduler.betas.tolist()) for one in both]
-    encoders = [one.vae.encoder.state_dict() | one.vae.quant_conv.state_dict() for one in both]
-    for what, same in (
-        ("tokenizer", words[0] == words[1]),
-        ("schedule or prediction type", schedules[0] == schedules[1]),
-        ("latent scale", own.scaling_factor == base.scaling_factor),
-        ("image encoder", _alike(*encoders)),
-    ):
-        if not same:
-            raise UsageError(
-                f"the {what} of {own.folder} is not that of base {base.folder}: not a fine-tune of "
-                "it; leave out --base, or name another"
-            )
-
-
-def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    import torch
-
-    return one.keys() == other.keys() and all(
-        value.shape == other[name].shape
-        and torch.allclose(value, other[name], rtol=ROUNDED, atol=ROUNDED / 10)
-        for name, value in one.items()
-    )
 
 
 def _fitting(model: Any, weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -177,17 +162,16 @@ def _fitting(model: Any, weights: dict[str, Tensor], path: Path) -> dict[str, Te
     return {name: value.to(wanted[name]) for name, value in weights.items()}
 
 
-def _unet(folder: Path) -> Any:
+def _unet(folder: Path, variant: str | None) -> Any:
     import torch
     from diffusers import UNet2DConditionModel
     from safetensors import SafetensorError
 
-    halves = not any(folder.glob("diffusion_pytorch_model.safetensors*"))
-    options = {"variant": "fp16"} if halves and any(folder.glob("*.fp16.safetensors")) else {}
+    names = [f"unet/{path.name}" for path in folder.iterdir()]
     try:
         return UNet2DConditionModel.from_pretrained(
             folder, torch_dtype=torch.float32, use_safetensors=True, low_cpu_mem_usage=False,
-            **options,
+            variant=variant_there(names, variant),
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]

@@ -13,9 +13,11 @@ from bench.digests import known_digest
 from bench.errors import OfflineError, UsageError
 from bench.hub import hub_name, snapshot
 from bench.models.checks import INDEX, check_base
-from bench.models.files import listed, part_variant, read_files
+from bench.models.files import is_read, listed, part_variant, read_files
 from bench.models.memory import keep_freed
 from bench.models.pretrained import has_words
+from bench.models.weights import check_floats, not_finite
+from bench.paths import expanded
 
 EMBEDDED = "mini-sd"
 SLICED_ABOVE = 128
@@ -27,8 +29,12 @@ def embedded_folder() -> Path:
     return Path(__file__).resolve().parent.parent / "zoo" / EMBEDDED
 
 
-def base_folder(name: str, variant: str | None = None, offline: bool = False) -> Path:
+def base_folder(
+    name: str, variant: str | None = None, offline: bool = False, role: str = "base"
+) -> Path:
     """Folder of a base by name, path or name on the hub, checked from its configurations alone.
+
+    `role` is what messages call it: a whole pipeline may be its own base.
 
     Raises:
         OfflineError: it is not here and may not or cannot be fetched.
@@ -40,13 +46,13 @@ def base_folder(name: str, variant: str | None = None, offline: bool = False) ->
     elif found is not None:
         folder = snapshot(found, partial(_wanted, variant, name), "base", offline)
     else:
-        folder = Path(name).expanduser()
+        folder = expanded(name)
     if not folder.is_dir():
         raise OfflineError(
             f"no base model folder at {folder}; give --base {EMBEDDED}, the path of a "
             "Stable-Diffusion-shaped folder (diffusers format), or ORGANISATION/NAME on the hub"
         )
-    check_base(folder, name, variant)
+    check_base(folder, name, variant, role)
     return folder.resolve()
 
 
@@ -57,10 +63,10 @@ def base_label(name: str, folder: Path, variant: str | None = None) -> str:
     return f"{label} ({variant})" if variant else label
 
 
-def base_identity(folder: Path, variant: str | None = None) -> str:
+def base_identity(folder: Path, variant: str | None = None, role: str = "base") -> str:
     """sha256 over names and bytes of everything in the parts that a run reads."""
     total = hashlib.sha256()
-    for name in read_files(listed(folder), variant, str(folder)):
+    for name in read_files(listed(folder), variant, str(folder), role):
         total.update(f"{name}:{known_digest(folder / name)}\n".encode())
     return total.hexdigest()
 
@@ -114,7 +120,9 @@ class Base:
         return load_base(self.folder, weights, self.variant)
 
 
-def load_base(folder: Path, weights: Path | None = None, variant: str | None = None) -> Base:
+def load_base(
+    folder: Path, weights: Path | None = None, variant: str | None = None, role: str = "base"
+) -> Base:
     """The pipeline's parts, frozen and in eval mode; `weights` replaces those of the U-Net.
 
     diffusers and transformers would fill in at random what a file lacks, and pass over what it has
@@ -132,7 +140,7 @@ def load_base(folder: Path, weights: Path | None = None, variant: str | None = N
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         said = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"base {folder} cannot be loaded: {said}; copy or fetch it again"
+            f"{role} {folder} cannot be loaded: {said}; copy or fetch it again"
         ) from error
     if weights is not None:
         _put(weights, unet)
@@ -177,17 +185,25 @@ def _read_parts(folder: Path, variant: str | None) -> tuple[Any, ...]:
 def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: Any) -> Any:
     """A part with all its weights and no others; ValueError if they do not fit."""
     import torch
+    from safetensors import SafetensorError
 
     names = [path.name for path in (folder / part).iterdir()]
-    model, info = kind.from_pretrained(
-        folder,
-        subfolder=part,
-        variant=part_variant(names, part, variant, str(folder)),
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        **(single or {"torch_dtype": torch.float32}),
-    )
+    read = part_variant(names, part, variant, str(folder))
+    own = [folder / part / name for name in names if is_read(name, part, read)]
+    check_floats(path for path in own if path.suffix == ".safetensors")
+    try:
+        model, info = kind.from_pretrained(
+            folder,
+            subfolder=part,
+            variant=read,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **(single or {"torch_dtype": torch.float32}),
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        # diffusers goes on to advise what would fill in weights at random.
+        raise ValueError(f"{part}: {str(error).partition(' If you want')[0]}") from None
     if others := info["mismatched_keys"]:
         raise ValueError(f"{part} has weights of other shapes, {min(others)} among them")
     # Saved by the transformers of SD 1.x: the numbers 0 to 76, which are no weights.
@@ -195,6 +211,8 @@ def _loaded(kind: Any, folder: Path, part: str, variant: str | None, **single: A
     for what, keys in (("lacks", info["missing_keys"]), ("has too much:", surplus)):
         if keys:
             raise ValueError(f"{part} {what} {len(keys)} weights, {min(keys)} among them")
+    if (name := not_finite(model)) is not None:
+        raise ValueError(f"{part} has weights that are not finite, {name} among them")
     return model
 
 

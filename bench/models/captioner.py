@@ -22,6 +22,7 @@ from bench.hub import hub_name, snapshot
 from bench.models.base import embedded_folder
 from bench.models.caption_models import DECODING, ROLE, blip, retriever
 from bench.models.pretrained import READ, named_digests
+from bench.paths import expanded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -105,7 +106,7 @@ def _tower(captioner: str) -> Path | None:
         return embedded_folder() / "clip"
     if not captioner.startswith(RETRIEVAL):
         return None
-    folder = Path(captioner.removeprefix(RETRIEVAL)).expanduser()
+    folder = expanded(captioner.removeprefix(RETRIEVAL))
     if not folder.is_dir():
         raise OfflineError(
             f"no CLIP folder at {folder}; give captioner {EMBEDDED} or {RETRIEVAL}FOLDER"
@@ -115,7 +116,7 @@ def _tower(captioner: str) -> Path | None:
 
 def _folder(captioner: str) -> Path:
     """Folder of a BLIP."""
-    folder = Path(captioner).expanduser()
+    folder = expanded(captioner)
     if not captioner or not folder.is_dir():
         raise OfflineError(
             f"no captioner folder at '{captioner}'; give {EMBEDDED}, the folder of a BLIP, or "

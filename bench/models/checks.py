@@ -8,6 +8,7 @@ loaded.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ MORE_INPUTS = (
 OTHER_LATENTS = ("shift_factor", "latents_mean", "latents_std")
 """Of an autoencoder whose latents are more than scaled, as those of SD 3 and Flux."""
 SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace")
+TIMESTEPS = 1000
+"""Of every Stable Diffusion; attacks' grids and the evaluation of utility end there."""
 PREDICTIONS = ("epsilon", "v_prediction")
 
 
@@ -40,9 +43,11 @@ class Configurations:
     folder: Path
     name: str
     """The base as it was typed."""
+    role: str = "base"
+    """What it was given as."""
 
     def wrong(self, said: str) -> UsageError:
-        return UsageError(f"base {self.name} {said}")
+        return UsageError(f"{self.role} {self.name} {said}")
 
     def of(self, part: str) -> dict[str, Any]:
         """All that a part's configuration says."""
@@ -79,16 +84,16 @@ class Configurations:
             return ""
 
 
-def check_base(folder: Path, name: str, variant: str | None = None) -> None:
+def check_base(folder: Path, name: str, variant: str | None = None, role: str = "base") -> None:
     """UsageError, in one line, for a folder that is no base of this suite; reads no weights."""
-    given = Configurations(folder, name)
+    given = Configurations(folder, name, role)
     missing = [part for part in PARTS if not (folder / part).is_dir()]
     if missing:
         raise given.wrong(f"lacks {', '.join(missing)}{given.pipeline()}; {SUPPORTED}")
     _check_classes(given)
     _check_shapes(given)
     _check_schedule(given)
-    read_files(listed(folder), variant, name)
+    read_files(listed(folder), variant, name, role)
 
 
 def resolution(folder: Path) -> int:
@@ -125,6 +130,14 @@ def _check_classes(given: Configurations) -> None:
 
 
 def _check_shapes(given: Configurations) -> None:
+    for part in ("vae", "unet"):
+        if not all(_whole(one) for one in given.value(part, "block_out_channels", list) or [None]):
+            levels = given.of(part)["block_out_channels"]
+            raise given.wrong(
+                f"has a {part}/config.json that this suite cannot use: block_out_channels is "
+                f"{levels!r}, not the channels of each level"
+            )
+    _check_blocks(given)
     resolution(given.folder)
     latents = given.value("vae", "latent_channels")
     for key, does in (("in_channels", "reads"), ("out_channels", "puts out")):
@@ -147,8 +160,39 @@ def _check_shapes(given: Configurations) -> None:
             f"has a tokenizer of {tokens} tokens and a text encoder with places for {places}"
         )
     scale = given.of("vae").get("scaling_factor", 1.0)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or scale <= 0:
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
         raise given.wrong(f"has a scaling_factor of {scale!r} in vae/config.json")
+
+
+def _check_blocks(given: Configurations) -> None:
+    """The U-Net has a block a level, and heads that share its channels evenly."""
+    told = given.of("unet")
+    levels = told["block_out_channels"]
+    for key, end in (("down_block_types", "DownBlock2D"), ("up_block_types", "UpBlock2D")):
+        blocks = given.value("unet", key, list)
+        if len(blocks) != len(levels) or not all(str(one).endswith(end) for one in blocks):
+            raise given.wrong(
+                f"has a unet/config.json that this suite cannot use: {key} is {blocks!r}, not one "
+                f"...{end} for each of {len(levels)} levels"
+            )
+    key = "attention_head_dim" if told.get("num_attention_heads") is None else "num_attention_heads"
+    heads = told.get(key, 8)
+    each = heads if isinstance(heads, list) else [heads] * len(levels)
+    attends = [str(block).startswith("CrossAttn") for block in told["down_block_types"]]
+    fits = len(each) == len(levels) and all(
+        _whole(n) and (channels % n == 0 or not attentive)
+        for n, channels, attentive in zip(each, levels, attends, strict=True)
+    )
+    if not fits:
+        raise given.wrong(
+            f"has a unet/config.json that this suite cannot use: {key} is {heads!r}, which does "
+            f"not divide the block_out_channels {levels!r}"
+        )
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _check_schedule(given: Configurations) -> None:
@@ -156,6 +200,11 @@ def _check_schedule(given: Configurations) -> None:
     said = given.of("scheduler")
     kind = said.get("_class_name", "scheduler")
     steps = given.value("scheduler", "num_train_timesteps")
+    if steps < TIMESTEPS:
+        raise given.wrong(
+            f"has a scheduler/scheduler_config.json of num_train_timesteps {steps}: attacks and "
+            f"the held-out loss ask at 450 and above, up to {TIMESTEPS - 1}"
+        )
     if (trained := said.get("trained_betas")) is not None:
         betas = trained if isinstance(trained, list) and len(trained) == steps else [None]
     else:

@@ -30,8 +30,12 @@ UNSAFE = tuple(".bin .bin.index.json .ckpt .h5 .msgpack .onnx .onnx_data .pb .pt
 """Weights that are never read: pickled ones could run code, others are for other libraries."""
 
 
-def read_files(names: Iterable[str], variant: str | None, base: str) -> list[str]:
+def read_files(
+    names: Iterable[str], variant: str | None, base: str, role: str = "base"
+) -> list[str]:
     """Those of a base's files that a run reads, part by part; `base` is its name in messages.
+
+    `role` is what it was given as: the base, or another model of the same five parts.
 
     Raises:
         UsageError: a part has no weights that can be read.
@@ -40,12 +44,14 @@ def read_files(names: Iterable[str], variant: str | None, base: str) -> list[str
     found: list[str] = []
     for part in PARTS:
         own = [path for path in given if path.parts[0] == part and len(path.parts) > 1]
-        kind = part_variant([path.name for path in own], part, variant, base)
-        found += [path.as_posix() for path in own if _is_read(path.name, part, kind)]
+        kind = part_variant([path.name for path in own], part, variant, base, role)
+        found += [path.as_posix() for path in own if is_read(path.name, part, kind)]
     return found
 
 
-def part_variant(names: Sequence[str], part: str, variant: str | None, base: str) -> str | None:
+def part_variant(
+    names: Sequence[str], part: str, variant: str | None, base: str, role: str = "base"
+) -> str | None:
     """The variant of the weights that are read of a part: the asked one, or None for plain."""
     if part not in WEIGHTS:
         return None
@@ -54,7 +60,23 @@ def part_variant(names: Sequence[str], part: str, variant: str | None, base: str
         return variant if variant in there else None
     if not variant and "" in there:
         return None
-    raise UsageError(f"base {base} {_lack(names, part, variant, there)}")
+    raise UsageError(f"{role} {base} {_lack(names, part, variant, there)}")
+
+
+def variant_there(names: Iterable[str], asked: str | None = None) -> str | None:
+    """In which variant a model is read that nobody chose one for: plain, or the only one there is.
+
+    The asked one where there are several and no plain weights.
+    """
+    given = [PurePosixPath(name) for name in names]
+    kinds = [
+        {_variant(path.name, part) for path in given if path.parts[0] == part} - {None}
+        for part in WEIGHTS
+    ]
+    there = set[str | None]().union(*kinds) - {""}
+    if not there or all("" in kind or not kind for kind in kinds):
+        return None
+    return there.pop() if len(there) == 1 else asked
 
 
 def listed(folder: Path) -> list[str]:
@@ -67,20 +89,21 @@ def listed(folder: Path) -> list[str]:
     ]
 
 
+def is_read(name: str, part: str, variant: str | None) -> bool:
+    """Whether a file of a part is read where the part's weights are of this variant."""
+    if name.endswith(UNSAFE):
+        return False
+    if ".safetensors" not in name:
+        return True
+    return part in WEIGHTS and _variant(name, part) == (variant or "")
+
+
 def _variant(name: str, part: str) -> str | None:
     """The variant of a file of the part's weights, empty for plain ones; None: it is none."""
     found = SAFE.fullmatch(name)
     if found is None or found["name"] != WEIGHTS[part]:
         return None
     return found["single"] or found["old"] or found["index"] or ""
-
-
-def _is_read(name: str, part: str, variant: str | None) -> bool:
-    if name.endswith(UNSAFE):
-        return False
-    if ".safetensors" not in name:
-        return True
-    return part in WEIGHTS and _variant(name, part) == (variant or "")
 
 
 def _lack(names: Sequence[str], part: str, variant: str | None, there: set[str]) -> str:

@@ -12,6 +12,7 @@ from bench.api import ReferenceAttack
 from bench.composition import ordered
 from bench.errors import UsageError, unknown
 from bench.parameters import label, make, parse
+from bench.paths import expanded
 from bench.plugins.finding import discover
 from bench.plugins.loading import load_file
 from bench.plugins.plugin import PLURAL, Kind, Plugin
@@ -136,7 +137,7 @@ def _reference(made: Any) -> str | None:
     named = made.reference
     if named in ("shadow", "base"):
         return named
-    path = Path(named).expanduser().resolve()
+    path = expanded(named).resolve()
     if not path.is_file() or path.suffix != ".safetensors":
         raise UsageError(
             f"{made.name}: reference '{named}' is neither shadow nor base nor a file of a U-Net's "
@@ -147,7 +148,7 @@ def _reference(made: Any) -> str | None:
 
 def _from_file(kind: Kind, text: str) -> Plugin:
     match = re.fullmatch(r"(?P<path>.+?\.py)(:(?P<name>\w[\w.-]*))?", text)
-    path = Path(match["path"] if match else text).expanduser()
+    path = expanded(match["path"] if match else text)
     if not match or not path.is_file():
         raise UsageError(f"no {kind} file {path}; give the path of a Python file")
     found = load_foreign(kind, path)

@@ -21,7 +21,7 @@ def run(job: Job) -> dict[str, Any]:
 
     job.provenance["peft"] = version("peft")
     model = Adopted(**job.hints["model"])
-    if adopted(model.path).identity != job.params["model"]:
+    if adopted(model.path, variant=job.hints.get("variant")).identity != job.params["model"]:
         raise ValidationError(f"{model.path} changed while the audit was going on; run again")
     base = job.model()
     before = {

@@ -7,10 +7,10 @@ misaligned, and padding would let a caption's rewrite depend on its neighbours.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from bench.errors import OfflineError
+from bench.paths import expanded
 
 PROMPT = "Please rewrite the following sentences while keeping the key semantics."
 """Footnote 6 of Zhai et al. 2024, verbatim."""
@@ -91,7 +91,7 @@ def _load(name: str) -> tuple[Any, Any]:
     """Model and tokenizer from a folder or the hub; never runs code that comes with a model."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if not folder.is_dir() and (folder.is_absolute() or name.startswith((".", "~"))):
         raise OfflineError(f"no language model folder at {folder}; see path=")
     hub_id, _, revision = name.partition("@")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from bench.api import Context, Defense, Pairs
 from bench.errors import UsageError
+from bench.paths import expanded
 from bench.text import synonyms
 from bench.text.language_model import Rewriter
 from bench.text.measure import plain, strength
@@ -32,7 +33,7 @@ def check_backend(name: str, backend: str, path: str, known: Sequence[str]) -> N
     if backend != "rule" and not path:
         what = "JSON-lines file" if backend == "file" else "folder or hub id of a model"
         raise UsageError(f"defense {name}: backend={backend} needs path=, the {what}")
-    if backend == "file" and not Path(path).expanduser().is_file():
+    if backend == "file" and not expanded(path).is_file():
         raise UsageError(f"defense {name}: no file of rewrites at {path}")
     if backend == "llm" and "@" not in path and _is_hub_id(path):
         raise UsageError(
@@ -42,7 +43,7 @@ def check_backend(name: str, backend: str, path: str, known: Sequence[str]) -> N
 
 def _is_hub_id(path: str) -> bool:
     """Neither a folder nor written like one."""
-    place = Path(path).expanduser()
+    place = expanded(path)
     return not place.is_dir() and not place.is_absolute() and not path.startswith((".", "~"))
 
 
@@ -73,7 +74,7 @@ class TextsFromBackend(Defense):
     def reads(self) -> Sequence[Path]:
         """The rules and their table, or the given texts or model where they lie on this disk."""
         rules = [Path(synonyms.__file__).parent, synonyms.TABLE]
-        given = [Path(self.path).expanduser()]
+        given = [expanded(self.path)]
         return {"rule": rules, "file": given}.get(self.backend, [*rules, *given])
 
 
@@ -102,7 +103,7 @@ class RewritingDefense(TextsFromBackend):
     def _texts(self, pairs: Pairs, context: Context) -> tuple[list[str], dict[str, Any]]:
         captions = dict(zip(pairs.ids, pairs.captions, strict=True))
         if self.backend == "file":
-            path = Path(self.path).expanduser()
+            path = expanded(self.path)
             return read_rewrites(path, captions), file_notes(path)
         if self.backend == "rule":
             return [self.by_rule(id_, text, context) for id_, text in captions.items()], {}

@@ -8,12 +8,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from bench.data.duplicates import near_duplicates, thumbnails
 from bench.data.pairs import Pairs
 from bench.trust.gate import Gate
 
 PARTS = ("members", "holdouts", "shadow_members", "shadow_holdouts")
+
+
+class Repeat(NamedTuple):
+    """Two pairs in two parts that share a picture or a caption."""
+
+    what: Literal["pictures", "captions"]
+    ids: tuple[str, str]
+    parts: tuple[str, str]
 
 
 def duplicate_gate(pairs: Pairs, split: Mapping[str, Sequence[str]]) -> Gate:
@@ -23,22 +32,30 @@ def duplicate_gate(pairs: Pairs, split: Mapping[str, Sequence[str]]) -> Gate:
     as one chain; `captions`: links of equal words, case and punctuation aside, as chains too. Both
     are 0 exactly where nothing is shared. `of_target`: those between members and hold-outs.
     """
+    found = repeats(pairs, split)
+    figures = {
+        "pictures": sum(one.what == "pictures" for one in found),
+        "captions": sum(one.what == "captions" for one in found),
+        "of_target": sum(set(one.parts) == {"members", "holdouts"} for one in found),
+    }
+    return Gate("duplicates", not found, figures)
+
+
+def repeats(pairs: Pairs, split: Mapping[str, Sequence[str]]) -> list[Repeat]:
+    """The links that the gate counts, those by pictures first."""
     part = {id_: name for name in PARTS for id_ in split[name]}
     chosen = pairs.select([id_ for id_ in pairs.ids if id_ in part])
-    parts = [part[id_] for id_ in chosen.ids]
-    pictures = _across(parts, near_duplicates(thumbnails(chosen)))
-    captions = _across(parts, _equal([_words(caption) for caption in chosen.originals]))
-    target = {"members", "holdouts"}
-    figures = {
-        "pictures": len(pictures),
-        "captions": len(captions),
-        "of_target": sum(set(sides) == target for sides in [*pictures, *captions]),
+    links: dict[Literal["pictures", "captions"], Iterable[tuple[int, int]]] = {
+        "pictures": near_duplicates(thumbnails(chosen)),
+        "captions": _equal([_words(caption) for caption in chosen.originals]),
     }
-    return Gate("duplicates", not pictures and not captions, figures)
-
-
-def _across(parts: Sequence[str], links: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
-    return [(parts[i], parts[j]) for i, j in links if parts[i] != parts[j]]
+    ids = chosen.ids
+    return [
+        Repeat(what, (ids[i], ids[j]), (part[ids[i]], part[ids[j]]))
+        for what, found in links.items()
+        for i, j in found
+        if part[ids[i]] != part[ids[j]]
+    ]
 
 
 def _equal(texts: Sequence[str]) -> list[tuple[int, int]]:

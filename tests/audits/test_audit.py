@@ -88,6 +88,30 @@ def test_the_base_itself_leaks_nothing_and_that_is_no_proof(ask, tiny_base):
     assert "nothing was trained" in ended.out
 
 
+def test_a_text_encoder_that_was_trained_is_said(ask, tiny_base, tmp_path):
+    pipeline = shutil.copytree(tiny_base, tmp_path / "mine")
+    text = load_base(pipeline).text_encoder
+    text.state_dict()["final_layer_norm.bias"].add_(8e-4)
+    text.save_pretrained(pipeline / "text_encoder")
+    ended = ask(pipeline, "--attack", "loss")
+    assert ended.code == 0, ended.err
+    assert "The target has a text encoder of its own, not the base's: it was used." in ended.out
+    assert "nothing was trained" not in ended.out
+
+
+@pytest.mark.parametrize("named", ["somebody/sd-2-1", "elsewhere/tiny-sd", None])
+def test_an_adapter_of_another_base_is_told(ask, forms, tmp_path, named):
+    place = Path(shutil.copytree(forms["peft"], tmp_path / "adapter"))
+    config = json.loads((place / "adapter_config.json").read_text())
+    told = config | {"base_model_name_or_path": named}
+    (place / "adapter_config.json").write_text(json.dumps(told))
+    ended = ask(place, "--attack", "loss", "--out", tmp_path / "report.md")
+    assert ended.code == 0, ended.err
+    for text in (ended.out, (tmp_path / "report.md").read_text()):
+        said = f"The adapter says that it was trained on {named}, and it was put on "
+        assert (said in text) == (named == "somebody/sd-2-1")
+
+
 def test_a_pipeline_without_a_base_is_audited_by_what_needs_none(ask, forms):
     ended = ask(forms["pipeline"], "--format", "json", base=None)
     assert ended.code == 0, ended.err

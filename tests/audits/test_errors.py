@@ -71,6 +71,25 @@ def not_finite(place, base):
     return place / "w.safetensors"
 
 
+def whole_numbers(place, base):
+    weights = load_file(next((base / "unet").glob("*.safetensors")))
+    save_file({name: value.int() for name, value in weights.items()}, place / "w.safetensors")
+    return place / "w.safetensors"
+
+
+def whole_numbers_in_a_folder(place, base):
+    folder = shutil.copytree(base / "unet", place / "unet")
+    whole_numbers(folder, base).rename(folder / "diffusion_pytorch_model.safetensors")
+    return folder
+
+
+def whole_numbers_in_a_pipeline(place, base):
+    folder = shutil.copytree(base, place / "mine")
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    whole_numbers(place, base).rename(path)
+    return folder
+
+
 def other_prediction(place, base):
     return write_base(place / "v", "v_prediction")
 
@@ -92,6 +111,9 @@ def other_encoder(place, base):
         (half_a_pipeline, 2, "lacks vae"),
         (other_shapes, 2, "does not fit the base"),
         (not_finite, 2, "is not finite"),
+        (whole_numbers, 2, "is of type I32, no floating-point number; save the model in"),
+        (whole_numbers_in_a_folder, 2, "is of type I32, no floating-point number"),
+        (whole_numbers_in_a_pipeline, 2, "is of type I32, no floating-point number"),
         (other_prediction, 2, "the schedule or prediction type of"),
         (other_encoder, 2, "the image encoder of"),
     ],
@@ -103,6 +125,7 @@ def test_what_is_no_model_of_that_base_is_one_line(ask, place, tiny_base, make, 
     assert last.startswith("error: ")
     assert said in last
     assert "Traceback" not in ended.err
+    assert "error: adopt (" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -118,7 +141,9 @@ def test_what_is_no_model_of_that_base_is_one_line(ask, place, tiny_base, make, 
         ({"attack": "ref_loss"}, "ref_loss[reference=base] with --base"),
         ({"attack": "los"}, "did you mean loss"),
         ({"out": "/no/such/folder/a.md"}, "there is no folder"),
+        ({"out": "/"}, "--out / is a folder; name a file in it"),
         ({"members": "folder:/no/such"}, "does not exist"),
+        ({"members": "folder:https://a.b/c"}, "folder:https://a.b/c is a web address; download"),
     ],
 )
 def test_words_that_do_not_go_together_are_one_line(ask, tiny_base, options, said):
@@ -171,7 +196,26 @@ def test_a_pair_on_both_sides_is_named(ask, tiny_base, sides, place):
     ended = ask(tiny_base, "--attack", "loss", holdouts=f"folder:{both}")
     assert ended.code == 3
     assert "1 near-duplicate pictures and 0 equal captions" in ended.out
-    assert "duplicates" in ended.err.splitlines()[-1]
+    pair = "extra.png of holdouts and 3.png of members (near-duplicate pictures)"
+    turned = "3.png of members and extra.png of holdouts (near-duplicate pictures)"
+    assert any(f"Remove from one of the two sides: {said}." in ended.out for said in (pair, turned))
+    last = ended.err.splitlines()[-1]
+    assert "duplicates" in last
+    assert any(last.endswith(f"; remove from one side {said}") for said in (pair, turned))
+
+
+def test_captions_on_both_sides_are_named_a_few_and_counted(ask, tiny_base, sides, place):
+    both = shutil.copytree(sides["holdouts"], place / "both")
+    told = [json.loads(line) for line in (sides["members"] / "metadata.jsonl").open()]
+    lines = [json.loads(line) for line in (both / "metadata.jsonl").open()]
+    for line, other in zip(lines[:7], told, strict=False):
+        line["text"] = other["text"].upper()
+    (both / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ended = ask(tiny_base, "--attack", "loss", "--out", place / "r.md", holdouts=f"folder:{both}")
+    assert ended.code == 3
+    for text in (ended.out, (place / "r.md").read_text()):
+        assert text.count("(the same caption)") == 5
+        assert "; and 2 more." in text
 
 
 def test_too_few_are_refused(ask, tiny_base, sides, place):

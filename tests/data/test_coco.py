@@ -75,6 +75,10 @@ BROKEN: dict[str, tuple[Callable[[Told], object], str]] = {
         lambda t: t["annotations"][1].update(image_id=9),
         "annotation 1: its image 9 is not among the images",
     ),
+    "ids of two types": (
+        lambda t: [a.update(image_id=str(a["image_id"])) for a in t["annotations"]],
+        'among the images; the image\'s id is 500 and not "500": write both alike',
+    ),
     "no image id in an annotation": (
         lambda t: t["annotations"][1].pop("image_id"),
         "annotation 1: has no 'image_id'",

@@ -183,6 +183,31 @@ def test_what_does_not_fit_is_one_line(base, tiny_base, tmp_path, change, by):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"r": "x"}, 'r is "x" in adapter_config.json, no whole number above 0'),
+        ({"r": 0}, "r is 0 in adapter_config.json, no whole number above 0"),
+        ({"lora_alpha": None}, "lora_alpha is null in adapter_config.json, no number above 0"),
+        ([], "adapter_config.json is not a JSON object; save it again with peft"),
+    ],
+)
+def test_a_broken_configuration_is_told_by_its_words(base, tmp_path, changes, said):
+    get_peft_model(base.unet, config()).save_pretrained(tmp_path / "a")
+    path = tmp_path / "a" / "adapter_config.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | changes if changes else changes))
+    with pytest.raises(UsageError) as caught:
+        weights_of(adopted(str(tmp_path / "a")), base)
+    assert said in str(caught.value)
+
+
+def test_half_a_pair_of_kohya_s_is_told_by_the_missing_half(base, tmp_path):
+    save_file({"lora_te1_x.lora_down.weight": torch.zeros(2, 2)}, tmp_path / "a.safetensors")
+    with pytest.raises(UsageError, match="it lacks 'lora_te1_x.lora_up.weight'"):
+        weights_of(adopted(str(tmp_path / "a.safetensors")), base)
+
+
 def test_other_kinds_of_adapter_are_named(base, tmp_path):
     get_peft_model(base.unet, config()).save_pretrained(tmp_path)
     told = json.loads((tmp_path / "adapter_config.json").read_text())

@@ -96,6 +96,20 @@ def test_weights_that_do_not_fit_are_never_made_up(copied, part, harm):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("harm", ["not finite", "I32"])
+def test_weights_that_are_no_numbers_are_named(copied, part, harm):
+    (path,) = (copied / part).glob("*.safetensors")
+    weights = load_file(path)
+    name = max(weights)
+    wrong = weights[name] * torch.nan if harm == "not finite" else weights[name].int()
+    save_file(weights | {name: wrong}, path, metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=harm) as caught:
+        load_base(copied)
+    assert name in str(caught.value)
+    assert part in str(caught.value)
+
+
 def test_pickled_weights_are_not_opened(copied):
     (path,) = (copied / "unet").glob("*.safetensors")
     torch.save(load_file(path), path.with_suffix(".bin"))

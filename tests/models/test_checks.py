@@ -60,6 +60,31 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "large betas": (SCHEDULER, {"beta_end": 1.2}, "whose betas are no numbers between 0 and 1"),
     "too few betas": (SCHEDULER, {"trained_betas": [0.1, 0.2]}, "whose betas are no numbers"),
     "no steps": (SCHEDULER, {"num_train_timesteps": 0}, "num_train_timesteps is 0"),
+    "few steps": (SCHEDULER, {"num_train_timesteps": 10}, "of num_train_timesteps 10: attacks"),
+    "a scale of NaN": (VAE, {"scaling_factor": float("nan")}, "has a scaling_factor of nan in vae"),
+    "no levels": (
+        VAE,
+        {"block_out_channels": []},
+        "vae/config.json that this suite cannot use: bl",
+    ),
+    "no U-Net": (
+        UNET,
+        {"block_out_channels": []},
+        "unet/config.json that this suite cannot use: b",
+    ),
+    "half levels": (UNET, {"block_out_channels": [16, 32.5]}, "block_out_channels is [16, 32.5]"),
+    "unknown blocks": (
+        UNET,
+        {"down_block_types": ["Foo", "DownBlock2D"]},
+        "unet/config.json that this suite cannot use: down_block_types is ['Foo', 'DownBlock2D']",
+    ),
+    "a block too few": (UNET, {"up_block_types": ["UpBlock2D"]}, "for each of 2 levels"),
+    "odd heads": (UNET, {"attention_head_dim": 3}, "attention_head_dim is 3, which does not divid"),
+    "lists of heads": (
+        UNET,
+        {"num_attention_heads": [2]},
+        "num_attention_heads is [2], which does",
+    ),
     "zero SNR": (SCHEDULER, {"rescale_betas_zero_snr": True}, "has rescale_betas_zero_snr: at its"),
     "weights elsewhere": (TEXT, {"transformers_weights": "x.safetensors"}, "another file of weig"),
 }
