@@ -103,9 +103,10 @@ def _check_notes(store: Store, runs: list[Run]) -> None:
 
 
 def _rows(store: Store, kept: list[Run], superseded: list[Run]) -> set[str]:
-    """Finished rows, an audit's too, but for those of superseded runs alone."""
+    """Finished rows, an audit's too, and figures that are no rows, but for superseded ones."""
     held = {key for run in kept for key in run.metrics}
-    return store.keys("metrics") - ({key for run in superseded for key in run.metrics} - held)
+    ends = store.keys("metrics") | store.keys("truncated")
+    return ends - ({key for run in superseded for key in run.metrics} - held)
 
 
 def _closure(index: dict[str, Path], keys: set[str]) -> set[str]:

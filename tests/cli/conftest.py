@@ -1,6 +1,7 @@
 """Every error message that these tests provoke stands in a file, where it can be read through.
 
-A message that is not there, or one there that nothing provokes any more, is an error at the end.
+A message that is not there, or one there that nothing provokes any more, is an error at the end
+(the second where one process runs all of tests/cli).
 Written anew, after reading what changed: BENCH_GOLDEN=write pytest tests/cli
 """
 
@@ -53,8 +54,12 @@ def _same_everywhere(line: str, top: str) -> str:
 
 
 def _all_ran(session: pytest.Session) -> bool:
-    """Whether every file here ran whole, so that what was not said is said no more."""
-    chosen = session.config.option.keyword or session.testsfailed
+    """Whether every file here ran whole, so that what was not said is said no more.
+
+    Never where several processes share the tests (pytest-xdist).
+    """
+    shared = hasattr(session.config, "workerinput")
+    chosen = shared or session.config.option.keyword or session.testsfailed
     files = {item.path for item in session.items}
     whole = not any("::" in argument for argument in session.config.args)
     return whole and not chosen and {*HERE.glob("test_*.py")} <= files

@@ -50,6 +50,9 @@ def test_figure_1_is_drawn_for_whole_and_cut_captions(cli: Cli, small: tuple[Any
         "text", "---", "full", "2/3", "1/3", "none",
     ]  # fmt: skip
     assert "of 3 comparisons" in told.out
+    garbage = cli("gc", "--older-than", "0s", "--store", small[-1])
+    assert garbage.code == 0
+    assert "truncated" not in garbage.out
 
 
 @pytest.mark.parametrize(
