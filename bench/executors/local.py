@@ -170,7 +170,10 @@ def _killed(code: int | None) -> BenchError:
             "are kept, run the same command again where there is more memory"
         )
     how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
-    return BenchError(f"it ended its process ({how}) though nothing ran beside it")
+    return BenchError(
+        f"it ended its process ({how}) though nothing ran beside it; mend what it calls, then run the "
+        "same command again"
+    )
 
 
 def _ready(

@@ -58,7 +58,7 @@ def place(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pairs(folder / "PATH", pairs.select(pairs.ids[:120]))
     shutil.copytree(tiny_base, folder / "base")
     write_clip(folder / "clip")
-    write_coco(folder / "coco", photos(120))
+    write_coco(folder / "coco", photos(120), "mine")
     return folder
 
 
@@ -82,7 +82,7 @@ def filled(command: str, store: Path) -> list[str]:
         (r"--base (\.\.\.|\S+@REVISION|\./my-fine-tune)", "--base base"),
         (r"--variant fp16", ""),
         (r"--inception \S+", ""),
-        (r"\S*annotations/captions_train2017\.json", "coco:coco/annotations/captions_val2017.json"),
+        (r"\S*annotations/captions_train2017\.json", "coco:coco/annotations/captions_mine.json"),
         (r"--clip PATH", "--clip clip"),
         (r"--recipe paper-realworld", "--recipe modern"),
         (r"\bRUN( RUN)?\b", run),
