@@ -171,8 +171,8 @@ def _killed(code: int | None) -> BenchError:
         )
     how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
     return BenchError(
-        f"it ended its process ({how}) though nothing ran beside it; mend what it calls, then run the "
-        "same command again"
+        f"it ended its process ({how}) though nothing ran beside it; mend what it calls, then run "
+        "the same command again"
     )
 
 
