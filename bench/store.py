@@ -183,6 +183,13 @@ class Store:
         _flush(place.parent)
         shutil.rmtree(self.work(key), ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Removes scratch of finished stages, which a kill amid `publish` leaves behind."""
+        for path in (self.root / "work").glob("*"):
+            finished = any((self.root / "stages").glob(f"*/{path.name}/record.json"))
+            if finished and not self.busy(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+
     def finished(self, kind: str, key: str) -> dict[str, Any] | None:
         """The record of a finished entry; None if there is none, or a corrupt one."""
         return _sound_record(self.folder(kind, key) / "record.json")

@@ -62,6 +62,19 @@ def test_what_is_published_is_read_back(store: Store) -> None:
     assert not store.work(stage().key).exists()
 
 
+def test_scratch_that_a_kill_left_beside_a_finished_stage_is_swept(store: Store) -> None:
+    done, other, mine = stage(0), stage(1), stage(2)
+    for one in (done, mine):
+        publish(store, one)
+    for one in (done, other, mine):
+        store.work(one.key).mkdir(parents=True)
+    with store.lock(mine.key):  # whoever publishes it is about to do so
+        store.sweep()
+        assert {path.name for path in (store.root / "work").iterdir()} == {other.key, mine.key}
+    store.sweep()
+    assert [path.name for path in (store.root / "work").iterdir()] == [other.key]
+
+
 def test_a_crash_while_writing_leaves_the_old_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def compute(
     from bench.naming import label
     from bench.plan import missing
 
+    store.sweep()
     stages = missing(store, ends, tell)
     if not stages:
         return []

@@ -48,6 +48,7 @@ def _same_everywhere(line: str, top: str) -> str:
     """Without what differs between machines and runs: places, hashes, who of several was first."""
     line = re.sub(rf"{top}/[^/\s:;,']+", "TMP", line).replace(str(ROOT), "CHECKOUT")
     line = re.sub(r"/tmp/[\w-]*?\w{8}(?=[/\s:;,'])", "TMP", line)
+    line = re.sub(r"(?<=not in )\S+/hub\b", "HUB", line)
     line = re.sub(r"(?<=cannot be loaded: ).*(?=; copy)", "...", line)  # cut at a length
     line = re.sub(r"\b(on|train) (base|shadow|target) \(", r"\1 PART (", line)
     return re.sub(r"\b[0-9a-f]{8,64}\b", "HASH", line)
