@@ -51,12 +51,15 @@ class BudgetError(BenchError):
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> UsageError:
     """The error for a name that does not exist, with the nearest ones that do."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     near += [n for n in names if name and n.startswith(name) and n not in near]
-    tail = (
-        f"did you mean {', '.join(near[:3])}?" if near else f"known: {', '.join(names) or 'none'}"
-    )
+    tail = f"did you mean {', '.join(near[:3])}?" if near else f"known: {_listed(names)}"
     error = UsageError(f"no {kind} named '{name}'; {tail}{' ' + hint if hint else ''}")
     error.named = name
     return error
+
+
+def _listed(names: list[str], most: int = 20) -> str:
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more]) or "none"

@@ -6,16 +6,16 @@ found.to_pandas(); found.plot()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_type_hints
 
 from bench import asking, logs
 from bench.cli.answering import answer
 from bench.cli.computing import open_store
-from bench.errors import BenchError, unknown
+from bench.errors import BenchError, UsageError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,14 +129,16 @@ def run(
     from bench.executors.local import default_workers
 
     _check_words(words)
-    request = asking.request(
-        _several(defense),
-        _several(attack),
-        seeds=_several(seeds),
-        at=_several(at),
-        plugins=[Path(folder) for folder in _several(plugins)],
+    given: dict[str, Any] = {
+        "defense": _several(defense),
+        "attack": _several(attack),
+        "seeds": _several(seeds),
+        "at": _several(at),
+        "plugins": [Path(folder) for folder in _several(plugins)],
         **words,
-    )
+    }
+    _check_types(given)
+    request = asking.request(**given)
     place = open_store(None if store is None else Path(store))
     with logs.on_stderr() if progress else nullcontext():
         found = answer(place, [request], request.cells, workers or default_workers())
@@ -147,13 +149,27 @@ def run(
 
 def _several(value: Any) -> list[Any]:
     """One or several as a list."""
-    return [value] if isinstance(value, str | Path | int) else list(value)
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if several else [value]
 
 
 def _check_words(words: Any) -> None:
     for word in words:
         if word not in Words.__annotations__:
             raise unknown("option of bench.run", word, Words.__annotations__)
+
+
+def _check_types(given: Mapping[str, Any]) -> None:
+    """UsageError for a value that the command line would not take either."""
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = get_type_hints(asking.request, localns={"Request": Any})
+    for name, value in given.items():
+        try:
+            TypeAdapter(hints[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise UsageError(f"{name}={wrong['input']!r}: {wrong['msg'].lower()}") from None
 
 
 def _together(place: Store, errors: Sequence[tuple[str, BenchError]]) -> BenchError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,10 +21,16 @@ OF_THE_COMMAND = {"context", "store", "workers", "processes", "track", "form", "
 
 
 @pytest.fixture(scope="module")
-def found(ran: Any) -> Any:
+def own(ran: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the store, since runs of other words are noted in it."""
+    return Path(shutil.copytree(ran.store, tmp_path_factory.mktemp("own") / "store"))
+
+
+@pytest.fixture(scope="module")
+def found(ran: Any, own: Path) -> Any:
     data, recipe, base = ran.words[1], ran.words[3], ran.words[5]
     return bench.run(
-        "none", ["loss", "clid_th"], data=data, recipe=recipe, base=str(base), store=ran.store
+        "none", ["loss", "clid_th"], data=data, recipe=recipe, base=str(base), store=own
     )
 
 
@@ -62,13 +69,15 @@ def test_defaults_of_a_request_are_the_same() -> None:
     assert hints["return"] is bench.Result
 
 
-def test_the_rows_are_those_of_the_command_line(found: Any, ran: Any, cli: Callable) -> None:
-    words = ("--attack", "loss", "--attack", "clid_th", "--store", ran.store)
+def test_the_rows_are_those_of_the_command_line(
+    found: Any, ran: Any, own: Path, cli: Callable
+) -> None:
+    words = ("--attack", "loss", "--attack", "clid_th", "--store", own)
     shown = json.loads(cli("run", *ran.words, *words, "--format", "json").out)
     assert json.loads(json.dumps(found.rows)) == shown["rows"]
     assert found.notes == shown["notes"]
     assert f"{found.text}\n" == ran.out
-    assert repr(found).startswith(f"bench run {found.id} in {ran.store}\ndefense ")
+    assert repr(found).startswith(f"bench run {found.id} in {own}\ndefense ")
     frame = found.to_pandas()
     assert list(frame["attack"]) == ["loss", "clid_th"]
     assert frame["auc"].between(0, 1).all()
@@ -91,17 +100,34 @@ def test_curves_are_drawn_from_the_scores(found: Any) -> None:
 
 
 def test_errors_are_raised_and_silence_is_kept(
-    tmp_path: Path, ran: Any, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, ran: Any, own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(bench.BenchError, match="did you mean none"):
         bench.run("nonee", "loss", store=tmp_path)
     with pytest.raises(bench.BenchError, match="no option of bench.run named 'sed'; did you mean"):
         bench.run("none", "loss", sed=1, store=tmp_path)  # type: ignore[call-arg]
     data, recipe, base = ran.words[1], ran.words[3], str(ran.words[5])
-    words = {"data": data, "recipe": recipe, "base": base, "store": ran.store}
+    words = {"data": data, "recipe": recipe, "base": base, "store": own}
     bench.run("none", "loss[t=100|200]", **words, workers=1, progress=False)
     assert capsys.readouterr() == ("", "")
     bench.run("none", "loss[t=300]", **words, workers=1)
     said = capsys.readouterr()
     assert said.out == ""
     assert "metrics (none, loss[t=300])" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"seeds": [0.5]}, r"seeds=0\.5: input should be a valid integer"),
+        ({"seeds": "x"}, "seeds='x': input should be a valid integer"),
+        ({"steps": "x"}, "steps='x': input should be a valid integer"),
+        ({"replays": "x"}, "replays='x': input should be a valid integer"),
+        ({"defense": 3}, "defense=3: input should be a valid string"),
+        ({"data": 4}, "data=4: input should be a valid string"),
+    ],
+)
+def test_a_value_of_another_type_is_told_as_the_command_line_would(words, said, tmp_path):
+    with pytest.raises(bench.BenchError, match=said) as raised:
+        bench.run(**{"defense": "none", "attack": "loss", "store": tmp_path} | words)
+    assert raised.value.exit_code == 2

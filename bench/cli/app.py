@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -35,7 +38,6 @@ from bench.logs import on_stderr
 
 app = typer.Typer(
     name="bench",
-    help="Defenses against membership inference on text-to-image diffusion models, measured.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -85,12 +87,29 @@ def _said(error: Exception) -> str:
     return str(told() if told else error).rstrip(".")
 
 
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, of `timeout` or a plain `kill`, ends a command in order, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """Runs the command; every foreseen failure ends in one line and its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
-        with on_stderr():
+        with on_stderr(), _terminated_as_interrupted():
             code = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # unknown option, missing value
         if said := _said(error):  # nothing is said of a bare `bench`: it shows the help

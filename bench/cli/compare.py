@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import options as o
+from bench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from bench.entries.entry import Entry
@@ -31,6 +32,8 @@ def compare(
     from bench.boards.tables import render
 
     shape = o.form(form)
+    if first == second:
+        raise UsageError(f"{first} is compared with itself; name another model")
     one, other = _opened(first, store), _opened(second, store)
     records = compared(one, other)
     notes = [
@@ -55,7 +58,6 @@ def _opened(word: str, store: Path | None) -> Entry:
 def _of_run(run: str, model: str, store: Path | None) -> Entry:
     from bench.cli.computing import open_store
     from bench.entries.gather import of_run
-    from bench.errors import UsageError, unknown
     from bench.runs import find
 
     place = open_store(store)

@@ -43,7 +43,7 @@ def gc(
     ]
     total = f"{len(pieces)} pieces, {sum(piece.size for piece in pieces) / 2**20:.1f} MB"
     end = "deleted" if yes else "nothing was deleted: `bench gc --yes` does"
-    notes = [f"{total} in {place.root}; {end}"]
+    notes = [f"{total} in {place.root}; {end}" if pieces else f"nothing to delete in {place.root}"]
     print(render(records, shape, notes) if records or shape in ("json", "csv") else notes[0])
 
 

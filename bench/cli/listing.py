@@ -47,7 +47,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="An attack, a defense, a recipe or a data card.", autocompletion=completing.shown
+            help="An attack, a defense (or the file of one), a recipe or a data card.",
+            autocompletion=completing.shown,
         ),
     ],
     plugins: o.Plugins = None,
@@ -82,10 +83,13 @@ def show(
 
 
 def _called(name: str | None, folders: list[Path]) -> list[Plugin]:
-    """Attacks and defenses of this name, or all."""
+    """Attacks and defenses of this name or file, or all."""
     from bench.plugins import discover
+    from bench.plugins.vouching import load_foreign
 
     kinds: tuple[Any, ...] = ("attack", "defense")
+    if name is not None and name.endswith(".py") and Path(name).is_file():
+        return [plugin for kind in kinds for plugin in load_foreign(kind, Path(name))]
     found = [plugin for kind in kinds for plugin in discover(kind, folders, name)]
     return [plugin for plugin in found if name in (None, plugin.name)]
 

@@ -140,7 +140,7 @@ PrecisionName = Annotated[
 SamplerName = Annotated[
     str, typer.Option("--sampler", help="Of the pictures for utility: ddim or dpm++ (2M).")
 ]
-Steps = Annotated[int, typer.Option(min=1, help="Steps of the sampler.")]
+Steps = Annotated[int, typer.Option(min=1, max=1000, help="Steps of the sampler.")]
 Guidance = Annotated[float, typer.Option(min=1.0, help="Classifier-free guidance of the samples.")]
 Samples = Annotated[
     int | None,

@@ -131,7 +131,9 @@ def begin(kind: Kind, name: str, out: Path, folders: Iterable[Path] = ()) -> lis
 
 
 def _check_name(kind: Kind, name: str, folders: Iterable[Path]) -> None:
-    if not USABLE.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise UsageError(f"'{name}' is a word of Python itself; take another name")
+    if not USABLE.fullmatch(name):
         raise UsageError(
             f"'{name}' cannot be the name of a plugin; take lower-case letters, digits and '_', "
             "beginning with a letter"

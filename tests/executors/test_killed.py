@@ -155,11 +155,15 @@ def told_how_to_go_on(process: subprocess.Popen[str]) -> None:
     assert group_is_gone(process.pid, seconds=30)
 
 
-def test_an_interrupt_ends_the_workers_too(bench: Bench) -> None:
+@pytest.mark.parametrize("how", ["Ctrl-C to all", "kill of the parent"])
+def test_an_interrupt_ends_the_workers_too(bench: Bench, how: str) -> None:
     process = bench.start(workers=2)
     bench.wait_for(process, "work/*/out")
     time.sleep(1)
-    os.killpg(process.pid, signal.SIGINT)
+    if how == "Ctrl-C to all":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
     told_how_to_go_on(process)
 
 
