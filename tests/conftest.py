@@ -31,7 +31,10 @@ class Ended(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """A finished run: what was typed but for the attacks, its store, and how it ended."""
+    """A finished run: what was typed but for the attacks, its store, and how it ended.
+
+    All tests share the store, in any order: who asks it for another run takes `copied`.
+    """
 
     words: tuple[Any, ...]
     store: Path

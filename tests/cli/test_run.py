@@ -298,9 +298,11 @@ def test_canaries_are_trained_on_by_half_and_counted_apart(
     assert "undo mislabelling" in refused.err
 
 
-def test_a_file_of_requests_is_one_run(ran: Any, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_file_of_requests_is_one_run(
+    ran: Any, copied: Path, cli: Callable[..., Any], tmp_path: Path
+) -> None:
     common = " ".join(f"'{word}'" for word in ran.words)
     lines = [f"{common} --attack loss", "# and another", f"{common} --attack clid_th"]
     (tmp_path / "asked.txt").write_text("\n".join(lines), encoding="utf-8")
-    ended = cli("run", "--requests", tmp_path / "asked.txt", "--store", ran.store)
+    ended = cli("run", "--requests", tmp_path / "asked.txt", "--store", copied)
     assert (ended.code, ended.out) == (0, ran.out)

@@ -71,7 +71,7 @@ def test_what_is_there_is_not_overwritten(begun: Any, cli: Callable[..., Any]) -
         (("attack", "loss"), "attack 'loss' exists already (shipped)"),
         (("defense", "9lives"), "'9lives' cannot be the name of a plugin"),
         (("defense", "a/b"), "'a/b' cannot be the name"),
-        (("defense", "class"), "'class' cannot be the name"),
+        (("defense", "class"), "'class' is a word of Python itself"),
         (("attack", "all"), "'all' has a meaning of its own"),
         (("atack", "mine"), "no kind of plugin named 'atack'; did you mean attack?"),
     ],

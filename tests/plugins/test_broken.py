@@ -124,9 +124,9 @@ def test_all_of_them_are_listed_each_in_a_line(cli: Callable[..., Any], folder: 
 
 @pytest.mark.parametrize("name", [*LOADED, "twice"])
 def test_one_that_cannot_be_loaded_is_in_nobody_s_way(
-    ran: Any, cli: Callable[..., Any], folder: Path, name: str
+    ran: Any, copied: Path, cli: Callable[..., Any], folder: Path, name: str
 ) -> None:
-    words = ("--plugins", folder, "--workers", 1, "--store", ran.store)
+    words = ("--plugins", folder, "--workers", 1, "--store", copied)
     good = cli("run", *ran.words, "--attack", "loss", *words)
     assert (good.code, "[1/" in good.err) == (0, False), good.err
     asked = cli("run", *ran.words, "--attack", "loss", "--attack", name, *words)
