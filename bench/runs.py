@@ -39,7 +39,7 @@ class Run:
 
     def finished(self, store: Store) -> int:
         """How many of its cells are done."""
-        return sum((store.folder("metrics", key) / "record.json").exists() for key in self.metrics)
+        return sum(store.holds("metrics", key) for key in self.metrics)
 
 
 def save(store: Store, requests: Sequence[Request], stages: Sequence[Stage]) -> Run:

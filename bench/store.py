@@ -1,11 +1,12 @@
 """The store: one folder a finished stage, named by its key.
 
     <root>/stages/<kind>/<key>/   record.json (spec, digests, provenance) and the artefacts
-    <root>/work/<key>/            what an unfinished stage may resume from
-    <root>/locks/<key>.lock       held while a stage is computed; freed by the system on death
+    <root>/work/<key>/            progress.json, and what an unfinished stage resumes from
+    <root>/locks/<key>.lease      there while a stage is computed (`bench.claims`)
     <root>/aside/                 entries that failed their integrity check
 
 A stage is written beside its place and renamed into it, so a reader sees all of it or nothing.
+Several machines may share the folder.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.claims import Claim, busy, claimed
 from bench.errors import BudgetError, UsageError
 from bench.paths import expanded
 from bench.specs import Stage, canonical
@@ -43,7 +46,7 @@ def file_digest(path: Path) -> str:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Whole or not at all: written beside its place, flushed to disk, renamed into it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with beside.open("wb") as handle:
         handle.write(data)
         handle.flush()
@@ -103,7 +106,11 @@ class Store:
         return said
 
     def has(self, stage: Stage) -> bool:
-        return (self.folder(stage.kind, stage.key) / "record.json").exists()
+        return self.holds(stage.kind, stage.key)
+
+    def holds(self, kind: str, key: str) -> bool:
+        """Whether there is such an entry."""
+        return (self.folder(kind, key) / "record.json").exists()
 
     def record(self, stage: Stage) -> dict[str, Any]:
         text = (self.folder(stage.kind, stage.key) / "record.json").read_text(encoding="utf-8")
@@ -136,24 +143,34 @@ class Store:
         return aside
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        from filelock import FileLock
-
-        place = self.root / "locks" / f"{key}.lock"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place):
-            yield
+    def lock(self, key: str) -> Iterator[Claim]:
+        """Waits for the claim on a key, then holds it."""
+        with claimed(self._lease(key)) as claim:
+            yield claim
 
     def busy(self, key: str) -> bool:
-        """Whether somebody holds the lock at this moment."""
-        from filelock import FileLock, Timeout
+        """Whether somebody holds the claim on it at this moment."""
+        return busy(self._lease(key))
 
-        place = self.root / "locks" / f"{key}.lock"
-        try:
-            with FileLock(place, timeout=0) if place.exists() else nullcontext():
-                return False
-        except Timeout:
-            return True
+    def _lease(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.lease"
+
+    def scratch(self, key: str, claim: Claim) -> Path:
+        """Where the holder of the claim works, with what the last one left there to go on from.
+
+        Its name is the claim's own: one that was taken over finds its folder gone, so that nothing
+        it still writes gets among what others do.
+        """
+        mine = self.work(key) / claim.token
+        self.work(key).mkdir(parents=True, exist_ok=True)
+        left = [path for path in self.work(key).iterdir() if path.is_dir()]
+        for path in sorted(left, key=lambda one: one.stat().st_mtime_ns, reverse=True):
+            if mine.exists():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.rename(mine)
+        mine.mkdir(exist_ok=True)
+        return mine
 
     def publish(
         self,
@@ -164,7 +181,10 @@ class Store:
         result: Mapping[str, Any],
         provenance: Mapping[str, Any],
     ) -> None:
-        """Makes a finished folder an entry: digests, record, flush, rename."""
+        """Makes a finished folder an entry: digests, record, flush, rename.
+
+        Where somebody was first, theirs stays: equal keys have equal results.
+        """
         files = {p.name: file_digest(p) for p in sorted(made.iterdir()) if p.name != "record.json"}
         record = {
             "spec": spec,
@@ -179,7 +199,11 @@ class Store:
             _flush(path)
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)
-        made.rename(place)
+        try:
+            made.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
         _flush(place.parent)
         shutil.rmtree(self.work(key), ignore_errors=True)
 

@@ -189,8 +189,6 @@ with Store(Path(sys.argv[1])).lock("k"):
 
 
 def test_the_lock_excludes_another_process_and_is_freed_by_its_death(store: Store) -> None:
-    from filelock import FileLock, Timeout
-
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(store.root)],
         stdin=subprocess.PIPE,
@@ -199,12 +197,34 @@ def test_the_lock_excludes_another_process_and_is_freed_by_its_death(store: Stor
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(Timeout):
-            FileLock(store.root / "locks" / "k.lock").acquire(timeout=0)
+        assert store.busy("k")
         other.kill()
         other.wait()
+    assert not store.busy("k")
     with store.lock("k"):
         pass
+    assert list((store.root / "locks").iterdir()) == []
+
+
+def test_what_a_dead_worker_left_is_taken_up_and_its_folder_is_no_longer_its_own(
+    store: Store,
+) -> None:
+    with store.lock("k") as first:
+        left = store.scratch("k", first)
+        (left / "checkpoint").write_bytes(b"state")
+    with store.lock("k") as second:
+        taken = store.scratch("k", second)
+        assert (taken / "checkpoint").read_bytes() == b"state"
+        assert not left.exists()
+        assert [path.name for path in store.work("k").iterdir()] == [second.token]
+
+
+def test_who_publishes_second_changes_nothing(store: Store) -> None:
+    publish(store, stage(), b"first")
+    publish(store, stage(), b"later")
+    assert (entry(store, stage()) / "scores.npz").read_bytes() == b"first"
+    assert store.flaw(stage()) is None
+    assert not store.work(stage().key).exists()
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(

@@ -8,12 +8,13 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from bench import __version__
+from bench.claims import Claim
 from bench.errors import BenchError, BudgetError
 from bench.specs import Stage
 from bench.stages import stage_function
@@ -79,31 +80,51 @@ def attempt_all(root: Path, orders: Sequence[Mapping[str, Any]]) -> list[float |
 def compute(root: Path, order: Mapping[str, Any]) -> float:
     """Computes the stage unless somebody else has meanwhile; returns the seconds it took."""
     store = Store(root)
-    key, spec = order["key"], order["spec"]
+    kind, key = order["spec"]["kind"], order["key"]
     began = time.monotonic()
-    with full_disk_is_told(root), store.lock(key):
-        if (store.folder(spec["kind"], key) / "record.json").exists():
-            return time.monotonic() - began
-        work = store.work(key)
-        out = work / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        job = Job(
-            kind=spec["kind"],
-            params=spec["params"],
-            hints=order["hints"],
-            inputs={role: store.folder(*place) for role, place in order["inputs"].items()},
-            work=work,
-            out=out,
-            progress=ProgressFile(work / "progress.json"),
-            means=_placed(order["means"], root, key),
-        )
-        use_one_thread()
-        result = stage_function(job.kind)(job)
-        seconds = time.monotonic() - began
-        made = provenance(seconds) | job.provenance
-        store.publish(spec["kind"], key, spec, out, result, made)
-    return seconds
+    while True:
+        with full_disk_is_told(root), store.lock(key) as claim:
+            try:
+                if not store.holds(kind, key):
+                    _compute(store, order, claim, began)
+                return time.monotonic() - began
+            except Exception:
+                # What goes wrong for one that was taken over, or was not the first, is no news.
+                if not claim.lost and not store.holds(kind, key):
+                    raise
+
+
+def _compute(store: Store, order: Mapping[str, Any], claim: Claim, began: float) -> None:
+    spec, key = order["spec"], order["key"]
+    work = store.scratch(key, claim)
+    out = work / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    job = Job(
+        kind=spec["kind"],
+        params=spec["params"],
+        hints=order["hints"],
+        inputs={role: store.folder(*place) for role, place in order["inputs"].items()},
+        work=work,
+        out=out,
+        progress=_unless_lost(claim, ProgressFile(store.work(key) / "progress.json")),
+        means=_placed(order["means"], store.root, key),
+    )
+    use_one_thread()
+    result = stage_function(job.kind)(job)
+    made = provenance(time.monotonic() - began) | job.provenance
+    claim.check()
+    store.publish(spec["kind"], key, spec, out, result, made)
+
+
+def _unless_lost(claim: Claim, progress: ProgressFile) -> Callable[[int, int, str], None]:
+    """Progress that ends the work of one that was taken over."""
+
+    def told(done: int, total: int, unit: str) -> None:
+        claim.check()
+        progress(done, total, unit)
+
+    return told
 
 
 def _placed(means: Mapping[str, Any], root: Path, key: str) -> dict[str, Any]:

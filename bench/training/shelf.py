@@ -33,7 +33,7 @@ def identity(model: Any) -> str:
     total = hashlib.sha256(about.encode())
     for name, value in sorted(weights.items()):
         total.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        total.update(_bytes(value))
+        total.update(raw_bytes(value))
     return total.hexdigest()
 
 
@@ -55,7 +55,7 @@ class Shelf:
                 written = (stored.metadata() or {}).get("sha256")
         except (OSError, SafetensorError):
             return None
-        return tensor if hashlib.sha256(_bytes(tensor)).hexdigest() == written else None
+        return tensor if hashlib.sha256(raw_bytes(tensor)).hexdigest() == written else None
 
     def put(self, key: str, tensor: Tensor) -> None:
         """Writes the tensor, whole or not at all."""
@@ -64,7 +64,7 @@ class Shelf:
         if self._folder is None:
             return
         plain = tensor.detach().cpu().contiguous()
-        digest = hashlib.sha256(_bytes(plain)).hexdigest()
+        digest = hashlib.sha256(raw_bytes(plain)).hexdigest()
         place = _place(self._folder, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, save({"states": plain}, metadata={"sha256": digest}))
@@ -74,7 +74,8 @@ def _place(folder: Path, key: str) -> Path:
     return folder / key[:2] / f"{key}.safetensors"
 
 
-def _bytes(tensor: Tensor) -> bytes:
+def raw_bytes(tensor: Tensor) -> bytes:
+    """What a tensor is made of, for a digest."""
     import torch
 
     raw: bytes = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.composition import Composition
 from bench.models.base import Base
 from bench.rng import generator
-from bench.training import engine, lora, passes, private
+from bench.training import checkpoint, engine, lora, passes, private
 from bench.training.graphed import Graphed
 from bench.training.means import Means
 from bench.training.peers import SharedForward
@@ -150,9 +149,7 @@ class Trainer:
         return {name: value.detach().cpu().contiguous() for name, value in found}
 
     def save(self, folder: Path, defense: Composition) -> None:
-        """All state needed to go on, in one safetensors file, replaced whole."""
-        from safetensors.torch import save_file
-
+        """All state needed to go on, in one file, replaced whole."""
         tensors = {f"unet.{n}": p.detach().contiguous() for n, p in self.trained.items()}
         tensors |= {f"ema.{n}": value.contiguous() for n, value in self._averages()}
         for name, p in self.trained.items():
@@ -167,34 +164,23 @@ class Trainer:
         }
         if self.accelerator.scaler is not None:
             facts["scaler"] = self.accelerator.scaler.state_dict()
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / ".checkpoint.partial"
-        save_file(tensors, beside, metadata={"facts": json.dumps(facts)})
-        beside.replace(folder / "checkpoint.safetensors")
+        checkpoint.write(folder, tensors, facts)
 
     def resume(self, folder: Path, defense: Composition) -> None:
         """Goes back to the last checkpoint in `folder`; from the start if none can be read."""
         import torch
-        from safetensors import SafetensorError, safe_open
 
-        path = folder / "checkpoint.safetensors"
-        if not path.exists():
-            return
-        try:
-            stored: Any = safe_open(path, framework="pt", device=str(self.base.device))
-        except SafetensorError:  # cut short when the machine went down
-            path.unlink()
-            return
-        with stored, torch.no_grad():
-            facts = json.loads(stored.metadata()["facts"])
+        with ExitStack() as stack, torch.no_grad():
+            found = checkpoint.read(folder, str(self.base.device), stack)
+            if found is None:
+                return
+            names, tensor, facts = found
             for (name, p), (_, average) in zip(self.trained.items(), self._averages(), strict=True):
-                p.copy_(stored.get_tensor(f"unet.{name}"))
-                average.copy_(stored.get_tensor(f"ema.{name}"))
-                self.optimiser.state[p] = {
-                    part: stored.get_tensor(f"{part}.{name}") for part in MOMENTS
-                }
-            own = [key for key in list(stored.keys()) if key.startswith(OWN)]
-            state = {key.removeprefix(OWN): stored.get_tensor(key) for key in own}
+                p.copy_(tensor(f"unet.{name}"))
+                average.copy_(tensor(f"ema.{name}"))
+                self.optimiser.state[p] = {part: tensor(f"{part}.{name}") for part in MOMENTS}
+            own = [name for name in names if name.startswith(OWN)]
+            state = {name.removeprefix(OWN): tensor(name) for name in own}
         defense.restore(state, facts["notes"])
         self.batches, self.losses = facts["batches"], facts["losses"]
         self.stopped = facts["stopped"]

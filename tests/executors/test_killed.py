@@ -40,7 +40,7 @@ def slow_step(trainer, *given, **named):
 
 def counted(kind):
     def run(job):
-        note(f"computed {kind} {job.work.name}")
+        note(f"computed {kind} {job.work.parent.name}")
         return stage_function(kind)(job)
     return run
 
@@ -111,7 +111,7 @@ def group_is_gone(group: int, seconds: float) -> bool:
     return False
 
 
-CHECKPOINT = "work/*/checkpoint.safetensors"
+CHECKPOINT = "work/*/*/checkpoint.safetensors"
 
 
 def test_a_run_that_is_killed_again_and_again_gives_the_same_bits(bench: Bench, ran: Any) -> None:
@@ -158,7 +158,7 @@ def told_how_to_go_on(process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("how", ["Ctrl-C to all", "kill of the parent"])
 def test_an_interrupt_ends_the_workers_too(bench: Bench, how: str) -> None:
     process = bench.start(workers=2)
-    bench.wait_for(process, "work/*/out")
+    bench.wait_for(process, "work/*/*/out")
     time.sleep(1)
     if how == "Ctrl-C to all":
         os.killpg(process.pid, signal.SIGINT)
@@ -177,13 +177,57 @@ def test_two_runs_at_once_compute_every_stage_once(bench: Bench, ran: Any) -> No
     assert len(computed) == len(set(computed)) == len(entries(bench.store))
 
 
-def test_a_checkpoint_cut_short_is_no_obstacle(tiny_base: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_frozen_is_taken_over_and_ends_well_when_it_wakes(
+    bench: Bench, ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_SILENCE", "2")
+    frozen = bench.start(workers=1, step_seconds=0.05)
+    bench.wait_for(frozen, CHECKPOINT)
+    os.killpg(frozen.pid, signal.SIGSTOP)
+    other = bench.start(workers=1, step_seconds=0.05)
+    bench.wait_until(other, lambda: bench.told("resumed"))
+    os.killpg(frozen.pid, signal.SIGCONT)
+    for process in (frozen, other):
+        out, err = process.communicate(timeout=500)
+        assert process.returncode == 0, err
+        assert out == ran.out
+    assert entries(bench.store) == entries(ran.store)
+    assert list((bench.store / "work").iterdir()) == []
+    assert list((bench.store / "locks").iterdir()) == []
+    computed = bench.told("computed")
+    assert len(computed) == len(set(computed)) + 1  # the training that both had begun
+
+
+def cut_short(checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:9])
+
+
+def one_bit(checkpoint: Path) -> None:
+    content = bytearray(checkpoint.read_bytes())
+    content[-7] ^= 1
+    checkpoint.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut_short, one_bit])
+def test_a_damaged_checkpoint_is_no_obstacle_and_never_gone_on_from(
+    tiny_base: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
     from bench.composition import Composition
     from bench.models.base import load_base
+    from bench.training.checkpoint import NAME, write
     from bench.training.recipe import RECIPES
     from bench.training.trainer import Trainer
 
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     trainer = Trainer(load_base(tiny_base), RECIPES["quick"], seed=0)
+    begun = {name: p.clone() for name, p in trainer.trained.items()}
+    stored = {f"{what}.{name}": p + 1 for name, p in begun.items()
+              for what in ("unet", "ema", "exp_avg", "exp_avg_sq", "step")}  # fmt: skip
+    facts = {"batches": 7, "steps": 7, "stopped": False, "losses": [], "notes": {}}
+    write(tmp_path, stored, facts)
+    damage(tmp_path / NAME)
     trainer.resume(tmp_path, Composition())
     assert trainer.batches == 0
+    assert all(p.equal(begun[name]) for name, p in trainer.trained.items())
+    write(tmp_path, stored, facts)
+    trainer.resume(tmp_path, Composition())
+    assert trainer.batches == 7

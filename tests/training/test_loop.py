@@ -154,7 +154,7 @@ def test_a_kill_while_a_checkpoint_is_written_loses_only_that_one(training, reci
     whole = training(recipe)
     with pytest.raises(Killed):
         training(recipe, work=tmp_path / "work", progress=killed_at(14), means=ALWAYS)
-    (tmp_path / "work" / ".checkpoint.partial").write_bytes(b"half of it")
+    (tmp_path / "work" / ".checkpoint.1f").write_bytes(b"half of it")
     assert training(recipe, work=tmp_path / "work").bytes == whole.bytes
 
 

@@ -1,0 +1,117 @@
+"""Who computes a stage: a lease that its holder renews, on any file system that machines share.
+
+A claim is a small file that exists while the work goes on. Its holder touches it every few seconds
+(the heartbeat). Whoever waits takes it over once it has not changed for `silence()` seconds of the
+waiter's own clock, or at once where the holder was a process of this machine that is gone. The
+lease itself is filelock's.
+
+A holder that was frozen, and goes on after it was taken over, has lost nothing but its time: it
+finds out by `lost`, its scratch folder is no longer under its name, and publication is a rename
+that only the first can do (`bench.store`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError, UsageError
+
+if TYPE_CHECKING:
+    from filelock import SoftFileLease
+
+SILENCE = 120.0
+"""Seconds without a heartbeat after which a holder on another machine is taken for gone.
+
+Network file systems may show an old time of change for as long as a minute.
+"""
+BEATS = 8
+"""Heartbeats in that time."""
+
+
+class TakenOverError(BenchError):
+    """Somebody else has the claim now: this process was silent for too long."""
+
+
+class Claim:
+    """The right to compute something, while its heartbeat is seen."""
+
+    def __init__(self, lease: SoftFileLease) -> None:
+        self._lease = lease
+        self.token = secrets.token_hex(8)
+        """Names this claim; no other ever has it."""
+
+    def check(self) -> None:
+        """TakenOverError if a heartbeat has found out; costs nothing, so that a loop may ask."""
+        if self._lease.compromise is not None:
+            raise TakenOverError(f"{self._lease.lock_file}: taken over by another worker")
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else holds it now, as the file system says."""
+        owner = self._lease.owner
+        return owner is None or owner.token != self._lease.token
+
+
+def silence() -> float:
+    """`BENCH_SILENCE` in seconds, or two minutes; everybody on a store must say the same."""
+    said = os.environ.get("BENCH_SILENCE")
+    if not said:
+        return SILENCE
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = 0.0
+    if not 0.2 <= seconds < 1e6:
+        raise UsageError(f"BENCH_SILENCE={said}: say a number of seconds, e.g. 120")
+    return seconds
+
+
+@contextmanager
+def claimed(place: Path) -> Iterator[Claim]:
+    """Waits for the claim on this file, then holds it."""
+    from filelock import LeaseSettingsMismatch
+
+    lease = _lease(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lease.acquire()
+    except LeaseSettingsMismatch as error:
+        raise UsageError(
+            f"{error}: say the same BENCH_SILENCE wherever this store is used"
+        ) from None
+    try:
+        yield Claim(lease)
+    finally:
+        lease.release()
+
+
+def busy(place: Path) -> bool:
+    """Whether somebody holds the claim at this moment."""
+    from filelock import LeaseSettingsMismatch, Timeout
+
+    if not place.exists():
+        return False
+    lease = _lease(place)
+    try:
+        lease.acquire(timeout=0)
+    except (Timeout, LeaseSettingsMismatch):
+        return True
+    lease.release()
+    return False
+
+
+def _lease(place: Path) -> SoftFileLease:
+    from filelock import SoftFileLease
+
+    seconds = silence()
+    return SoftFileLease(
+        place,
+        lease_duration=seconds,
+        heartbeat_interval=seconds / BEATS,
+        poll_interval=0.1,
+    )
