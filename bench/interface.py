@@ -126,7 +126,7 @@ def run(
     More than one worker starts processes: a script needs `if __name__ == "__main__":` around this.
     """
     from bench.boards.summary import figures
-    from bench.executors.local import default_workers
+    from bench.executors.executor import Executor
 
     _check_words(words)
     given: dict[str, Any] = {
@@ -141,7 +141,7 @@ def run(
     request = asking.request(**given)
     place = open_store(None if store is None else Path(store))
     with logs.on_stderr() if progress else nullcontext():
-        found = answer(place, [request], request.cells, workers or default_workers())
+        found = answer(place, [request], request.cells, Executor(workers=workers))
     if found.errors:
         raise _together(place, found.errors)
     return Result(found.id, figures(found.rows), found.notes, place.root, found.text(), found.ends)

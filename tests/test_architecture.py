@@ -32,7 +32,8 @@ MAY: dict[str, set[str]] = {
     "rng": set(),
     "paths": set(),
     "specs": {"errors"},
-    "store": {"errors", "paths", "specs"},
+    "claims": {"errors"},
+    "store": {"claims", "errors", "paths", "specs"},
     "digests": {"store"},
     "hub": {"digests", "errors", "paths"},
     "api": {"attacking", "data.pairs", "defending"},
@@ -65,7 +66,7 @@ MAY: dict[str, set[str]] = {
     "stages": GROUND
     | {"composition", "data", "models", "plugins", "stats", "text", "training", "trust"}
     | {"utility"},
-    "executors": GROUND | {"stages"},
+    "executors": GROUND | {"claims", "stages"},
     "plan": GROUND,
     "once": {"specs"},
     "pipeline": GROUND | {"once", "plugins", "shards"},

@@ -19,6 +19,7 @@ from bench.logs import log, recorded
 if TYPE_CHECKING:
     from bench.boards.rows import Row
     from bench.boards.tables import Format
+    from bench.executors.executor import Executor
     from bench.request import Request
     from bench.specs import Cell, Stage
     from bench.store import Store
@@ -73,7 +74,7 @@ def answer(
     store: Store,
     requests: Sequence[Request],
     cells: Callable[[Say], Sequence[Cell]],
-    workers: int,
+    executor: Executor,
     means: Mapping[str, Any] | None = None,
     show: Callable[[Answer], None] = lambda answered: None,
 ) -> Answer:
@@ -91,7 +92,7 @@ def answer(
         log.debug("bench %s, Python %s, %s", __version__, platform.python_version(), store.root)
         log.debug("command: %s", shlex.join(sys.argv))
         log.debug("requests: %s", json.dumps(run.plain))
-        errors = compute(store, ends, workers, means)
+        errors = compute(store, ends, executor, means)
         answered = Answer(run.id, store, ends, errors)
         show(answered)
         for what, error in errors:

@@ -13,12 +13,14 @@ import typer
 
 from bench.cli import options as o
 from bench.cli.computing import open_store
+from bench.cli.executing import executor_of
 from bench.cli.requests import read_lines
 from bench.cli.verb import typed
 from bench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
     from bench.boards.tables import Format
+    from bench.executors.executor import Executor
     from bench.request import Request
     from bench.specs import Cell
     from bench.store import Store
@@ -27,6 +29,7 @@ OF_ALL = (
     "context",
     "store",
     "workers",
+    *("executor", "address", "slurm", "max_time", "max_memory"),
     "processes",
     "track",
     "form",
@@ -41,7 +44,7 @@ class Asked(NamedTuple):
 
     requests: Sequence[Request]
     store: Store
-    workers: int
+    executor: Executor
     form: Format
     means: dict[str, Any]
     """How stages are computed; in no key."""
@@ -92,6 +95,11 @@ def read(
     clip: o.Clip = None,
     offline: o.Offline = False,
     workers: o.Workers = None,
+    executor: o.ExecutorName = "local",
+    address: o.Address = None,
+    slurm: o.Slurm = None,
+    max_time: o.MaxTime = None,
+    max_memory: o.MaxMemory = None,
     processes: o.Processes = 1,
     track: o.Track = None,
     form: o.Form = "table",
@@ -99,8 +107,8 @@ def read(
 ) -> Asked:
     """What these words ask for; UsageError where they do not go together."""
     from bench.asking import request
-    from bench.executors.local import default_workers
 
+    where_run = executor_of(executor, workers, address, slurm or [], max_time, max_memory)
     means, shape = means_of(processes, track), o.form(form)
     if requests is not None:
         for name in signature(read).parameters:
@@ -144,7 +152,7 @@ def read(
             offline=offline,
         )
         common, where = [one], []
-    return Asked(common, open_store(store), workers or default_workers(), shape, means, where)
+    return Asked(common, open_store(store), where_run, shape, means, where)
 
 
 def means_of(processes: int, track: list[str] | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bench.audits.findings import Findings
     from bench.audits.request import Planned
     from bench.boards.tables import Format
+    from bench.executors.executor import Executor
     from bench.store import Store
 
 A_SOURCE = "folder:PATH, or whatever --data of `bench run` takes"
@@ -83,7 +84,7 @@ def audit(
     --base sd-v1-5 --members folder:trained-on --holdouts folder:kept-back
     """
     from bench.audits.request import AuditRequest
-    from bench.executors.local import default_workers
+    from bench.executors.executor import Executor
 
     shape = o.form(form)
     if out is not None:
@@ -103,7 +104,7 @@ def audit(
         seed=seed,
         plugins=plugins or [],
     ).plan()
-    found = _computed(planned, open_store(store), workers or default_workers())
+    found = _computed(planned, open_store(store), Executor(workers=workers))
     _print(found, planned, shape)
     if out is not None:
         _write(out, found, planned)
@@ -125,7 +126,7 @@ def _check_out(out: Path) -> None:
         raise UsageError(f"--out {out} cannot be written: Permission denied; name another place")
 
 
-def _computed(planned: Planned, place: Store, workers: int) -> Findings:
+def _computed(planned: Planned, place: Store, executor: Executor) -> Findings:
     """What the attacks found, computed as far as it is not stored; the first error ends it."""
     from bench.audits.findings import find
     from bench.audits.graph import audit_stage
@@ -138,7 +139,7 @@ def _computed(planned: Planned, place: Store, workers: int) -> Findings:
     for stages, itself in ((list(given.values()), True), (ends, False)):
         errors = [
             type(error)(str(error) if itself else f"{what}: {error}")
-            for what, error in compute(place, stages, workers)
+            for what, error in compute(place, stages, executor)
         ]
         for error in errors[1:]:
             tell(f"error: {error}")

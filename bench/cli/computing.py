@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import BudgetError
 from bench.logs import log
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
+    from bench.executors.executor import Executor
     from bench.specs import Stage
     from bench.store import Store
 
@@ -28,11 +30,12 @@ def tell(line: str) -> None:
 
 
 def compute(
-    store: Store, ends: list[Stage], workers: int, means: Mapping[str, Any] | None = None
+    store: Store, ends: list[Stage], executor: Executor, means: Mapping[str, Any] | None = None
 ) -> list[tuple[str, BenchError]]:
-    """Computes what is missing; what failed in words, and why."""
+    """Computes what is missing; what failed in words, and why. So is a budget that is spent."""
     from bench.cli.progress import Display
-    from bench.executors.local import run as run_stages
+    from bench.estimates import Estimator
+    from bench.executors.executor import run as run_stages
     from bench.naming import label
     from bench.plan import missing
 
@@ -41,8 +44,14 @@ def compute(
     if not stages:
         return []
     _check_devices(stages)
-    with Display(store, stages) as display:
-        errors = run_stages(stages, store, workers, display, means, apart=_foreign(stages))
+    try:
+        with Display(store, stages) as display:
+            errors = run_stages(
+                stages, store, executor, display, means,
+                apart=_foreign(stages), seconds=Estimator(store).seconds,
+            )  # fmt: skip
+    except BudgetError as error:
+        return [("stopped", error)]
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
 
 

@@ -180,6 +180,36 @@ Clip = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Stages side by side; default: cores, at most 4.")
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="Where stages run: local (processes here, one a GPU), ray or slurm (docs/scale.md).",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="For --executor ray: HOST:PORT of a cluster, or auto. Default: one here."),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="For --executor slurm: a parameter of submitit, e.g. slurm_partition=gpu or "
+        "gpus_per_node=1; repeatable.",
+    ),
+]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(help="Stop after so long, e.g. 90m or 8h, with exit code 5; the rest resumes."),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        help="Memory of all workers here together, e.g. 16GB (on a cluster: of each job); spent, "
+        "the run stops with exit code 5."
+    ),
+]
 Processes = Annotated[
     int,
     typer.Option(

@@ -49,7 +49,7 @@ def reproduce(
     Killed, the same command goes on. What other runs computed is used. Example: bench reproduce
     table5
     """
-    from bench.executors.local import default_workers
+    from bench.executors.executor import Executor
     from bench.reproduction.experiments import EXPERIMENTS
     from bench.reproduction.repeat import repeat
     from bench.request import Request, sampling
@@ -80,7 +80,7 @@ def reproduce(
     repeated = repeat(asked, on, recipes, tell)
     if repeated.requests:
         tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.root}")
-    errors = compute(place, repeated.ends, workers or default_workers())
+    errors = compute(place, repeated.ends, Executor(workers=workers))
     for what, error in errors:
         tell(f"error: {what}: {error}")
     if errors:

@@ -11,6 +11,7 @@ from bench.cli import options as o
 from bench.cli.answering import Answer, answer
 from bench.cli.asked import Asked, asking, means_of
 from bench.cli.computing import open_store, tell
+from bench.cli.executing import executor_of
 from bench.errors import BenchError, BudgetError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def plan(asked: Asked) -> None:
     stages = all_stages(asked.cells(say=tell))
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
-    total = estimator.total(stages, asked.workers)
+    total = estimator.total(stages, asked.executor.slots(asked.means.get("processes", 1)))
     print(render(records, asked.form, [total, f"store: {asked.store.root}"]))
 
 
@@ -48,18 +49,23 @@ def resume(
     ] = None,
     store: o.StoreDir = None,
     workers: o.Workers = None,
+    executor: o.ExecutorName = "local",
+    address: o.Address = None,
+    slurm: o.Slurm = None,
+    max_time: o.MaxTime = None,
+    max_memory: o.MaxMemory = None,
     processes: o.Processes = 1,
     track: o.Track = None,
     form: o.Form = "table",
 ) -> None:
     """Go on with a run that was killed or interrupted."""
-    from bench.executors.local import default_workers
     from bench.runs import find
 
+    where = executor_of(executor, workers, address, slurm or [], max_time, max_memory)
     place = open_store(store)
     requests = find(place, run_id).requests
     means = means_of(processes, track)
-    _execute(Asked(requests, place, workers or default_workers(), o.form(form), means))
+    _execute(Asked(requests, place, where, o.form(form), means))
 
 
 def _execute(asked: Asked) -> None:
@@ -74,7 +80,7 @@ def _execute(asked: Asked) -> None:
                 tell(line)
         tell(f"run {answered.id} in {asked.store.root}")
 
-    answered = answer(asked.store, asked.requests, asked.cells, asked.workers, asked.means, show)
+    answered = answer(asked.store, asked.requests, asked.cells, asked.executor, asked.means, show)
     if answered.errors:
         # Where rows came out, bad input to another cell is a failed cell like any other.
         codes = {error.exit_code for _, error in answered.errors}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.executors.local import run
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from bench.executors.executor import Executor, run
 from bench.specs import Stage
 from bench.store import Store
 
@@ -33,20 +36,38 @@ def splits():
     ]  # fmt: skip
 
 
-def test_a_stage_that_another_process_computes_is_left_for_last(tmp_path):
+def test_what_another_process_computes_is_awaited_and_not_computed_twice(tmp_path):
     store, stages, diary = Store(tmp_path / "store"), splits(), Diary()
-    assert not store.busy(stages[0].key)
-    with store.lock(stages[0].key):
-        assert store.busy(stages[0].key)
-        # The others are computed while the first is held; then it would be waited for.
-        assert run(stages[1:], store, 1, Diary()) == {}
-        told = list(order(store, stages))
-    assert told == [stages[1].key, stages[2].key, stages[0].key]
-    assert run(stages, store, 1, diary) == {}
-    assert diary.ended == [stage.key for stage in stages]
+    with ThreadPoolExecutor(1) as other, store.lock(stages[0].key):
+        going = other.submit(run, stages, store, Executor(workers=1), diary)
+        wait_until(lambda: store.has(stages[1]) and store.has(stages[2]))
+        assert not going.done()
+        assert stages[0].key not in diary.began
+        publish(store, stages[0])
+        assert going.result(timeout=30) == {}
+    assert set(diary.began) == {stages[1].key, stages[2].key}
+    assert diary.ended[-1] == stages[0].key
 
 
-def order(store, stages):
-    from bench.executors.local import _free_first
+def test_what_another_process_gave_up_is_computed_here(tmp_path):
+    store, stages, diary = Store(tmp_path / "store"), splits()[:1], Diary()
+    with ThreadPoolExecutor(1) as other:
+        with store.lock(stages[0].key):
+            going = other.submit(run, stages, store, Executor(workers=1), diary)
+            time.sleep(1)
+            assert diary.began == []
+        assert going.result(timeout=30) == {}
+    assert diary.ended == [stages[0].key]
 
-    return (group[0].key for group in _free_first(store, [[stage] for stage in stages]))
+
+def publish(store, stage):
+    made = store.work(stage.key) / "elsewhere" / "out"
+    made.mkdir(parents=True)
+    store.publish(stage.kind, stage.key, stage.spec, made, {}, {"seconds": 1.0})
+
+
+def wait_until(true):
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from bench.executors.local import run as run_stages
+from bench.executors.executor import Executor
+from bench.executors.executor import run as run_stages
 from bench.executors.work import describe
 from bench.models.evaluations import ROWS
 from bench.naming import label
@@ -43,7 +44,7 @@ def cells(tiny_base, *attacks, n=400, **more):
 def scored(of, store, shard):
     """The scores stages of these cells, computed."""
     ends = [cell_stage(cell, shard).inputs["scores"] for cell in of]
-    assert run_stages(missing(store, ends, print), store, 1, Quiet()) == {}
+    assert run_stages(missing(store, ends, print), store, Executor(workers=1), Quiet()) == {}
     return ends
 
 
@@ -104,11 +105,16 @@ def test_what_was_found_of_a_shard_is_not_asked_again(tiny_base, store):
     (cell,) = cells(tiny_base, "loss")
     features = cell_stage(cell, ROWS).inputs["scores"].inputs["target"]
     shards = [stage for role, stage in features.inputs.items() if role.startswith("shard_")]
-    assert run_stages([*features.inputs["split"].walk(), *shards[:2]], store, 1, Quiet()) == {}
+    assert (
+        run_stages(
+            [*features.inputs["split"].walk(), *shards[:2]], store, Executor(workers=1), Quiet()
+        )
+        == {}
+    )
     assert len(shards) == SHARDS
     left = missing(store, [features], print)
     assert [stage.key for stage in left] == [stage.key for stage in [*shards[2:], features]]
-    assert run_stages(left, store, 1, Quiet()) == {}
+    assert run_stages(left, store, Executor(workers=1), Quiet()) == {}
     with np.load(store.folder("features", features.key) / "features.npz") as stored:
         assert stored["features"].shape == (1, PAIRS, 1)
 
