@@ -90,19 +90,24 @@ def claimed(place: Path) -> Iterator[Claim]:
         lease.release()
 
 
-def busy(place: Path) -> bool:
-    """Whether somebody holds the claim at this moment."""
-    from filelock import LeaseSettingsMismatch, Timeout
+class Observer:
+    """Watches somebody's claim. Silence is seen by one that goes on watching, not by a glance."""
 
-    if not place.exists():
+    def __init__(self, place: Path) -> None:
+        self._place, self._lease = place, _lease(place)
+
+    def busy(self) -> bool:
+        """Whether somebody holds it: not where it is given up, its holder dead, or silent."""
+        from filelock import LeaseSettingsMismatch, Timeout
+
+        if not self._place.exists():
+            return False
+        try:
+            self._lease.acquire(timeout=0)
+        except (Timeout, LeaseSettingsMismatch):
+            return True
+        self._lease.release()
         return False
-    lease = _lease(place)
-    try:
-        lease.acquire(timeout=0)
-    except (Timeout, LeaseSettingsMismatch):
-        return True
-    lease.release()
-    return False
 
 
 def _lease(place: Path) -> SoftFileLease:

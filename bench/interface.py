@@ -114,6 +114,11 @@ def run(
     plugins: str | Path | Sequence[str | Path] = (),
     store: str | Path | None = None,
     workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    slurm: Sequence[str] = (),
+    max_time: str | None = None,
+    max_memory: str | None = None,
     progress: bool = True,
     **words: Unpack[Words],
 ) -> Result:
@@ -126,7 +131,7 @@ def run(
     More than one worker starts processes: a script needs `if __name__ == "__main__":` around this.
     """
     from bench.boards.summary import figures
-    from bench.executors.executor import Executor
+    from bench.cli.executing import executor_of
 
     _check_words(words)
     given: dict[str, Any] = {
@@ -138,10 +143,11 @@ def run(
         **words,
     }
     _check_types(given)
+    where = executor_of(executor, workers, address, slurm, max_time, max_memory)
     request = asking.request(**given)
     place = open_store(None if store is None else Path(store))
     with logs.on_stderr() if progress else nullcontext():
-        found = answer(place, [request], request.cells, Executor(workers=workers))
+        found = answer(place, [request], request.cells, where)
     if found.errors:
         raise _together(place, found.errors)
     return Result(found.id, figures(found.rows), found.notes, place.root, found.text(), found.ends)

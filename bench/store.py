@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.claims import Claim, busy, claimed
+from bench.claims import Claim, Observer, claimed
 from bench.errors import BudgetError, UsageError
 from bench.paths import expanded
 from bench.specs import Stage, canonical
@@ -150,7 +150,11 @@ class Store:
 
     def busy(self, key: str) -> bool:
         """Whether somebody holds the claim on it at this moment."""
-        return busy(self._lease(key))
+        return self.observer(key).busy()
+
+    def observer(self, key: str) -> Observer:
+        """For one who waits until nobody does."""
+        return Observer(self._lease(key))
 
     def _lease(self, key: str) -> Path:
         return self.root / "locks" / f"{key}.lease"

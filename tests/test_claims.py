@@ -54,10 +54,10 @@ def holder(place: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_live_holder_keeps_it_and_a_dead_one_frees_it_at_once(place: Path) -> None:
     with holder(place) as process:
         time.sleep(2)  # longer than the silence: its heart beats
-        assert claims.busy(place)
+        assert claims.Observer(place).busy()
         process.kill()
         process.wait()
-        assert not claims.busy(place)
+        assert not claims.Observer(place).busy()
     assert not place.exists()
 
 
@@ -73,6 +73,16 @@ def test_a_frozen_holder_is_taken_over_and_finds_out(place: Path) -> None:
     assert not place.exists()
 
 
+def test_one_who_watches_sees_the_silence_of_a_frozen_holder(place: Path) -> None:
+    with holder(place) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        observer, end = claims.Observer(place), time.monotonic() + 30
+        assert observer.busy()
+        while observer.busy():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
 def test_a_claim_whose_file_is_gone_is_lost(place: Path) -> None:
     with claims.claimed(place) as claim:
         assert not claim.lost
@@ -85,7 +95,7 @@ def test_all_on_a_store_must_agree_on_the_silence(
 ) -> None:
     with holder(place):
         monkeypatch.setenv("BENCH_SILENCE", "3")
-        assert claims.busy(place)
+        assert claims.Observer(place).busy()
         with pytest.raises(UsageError, match="BENCH_SILENCE"), claims.claimed(place):
             pass
 

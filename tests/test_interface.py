@@ -17,7 +17,8 @@ from bench import asking
 from bench.cli import asked
 from bench.interface import Words
 
-OF_THE_COMMAND = {"context", "store", "workers", "processes", "track", "form", "requests"}
+EXECUTING = {"store", "workers", "executor", "address", "slurm", "max_time", "max_memory"}
+OF_THE_COMMAND = {"context", "processes", "track", "form", "requests", *EXECUTING}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +56,7 @@ def test_defaults_are_those_of_the_command_line() -> None:
         elif name not in ("defense", "attack"):
             assert typed[name] == usual or (typed[name] is None and usual == ()), name
     of_run = {n: p.default for n, p in inspect.signature(bench.run).parameters.items()}
-    assert {*of_run, *Words.__annotations__} - {"store", "workers", "progress", "words"} == {
-        *called
-    }
+    assert {*of_run, *Words.__annotations__} - {*EXECUTING, "progress", "words"} == {*called}
     assert all(of_run[name] == called[name] for name in of_run.keys() & called.keys())
 
 

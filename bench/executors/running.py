@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
+from bench.claims import Observer
 from bench.errors import BenchError, BudgetError
 from bench.executors.budget import Budget
 from bench.executors.engine import DiedError, Ended, Engine
@@ -56,7 +57,7 @@ class Running:
         self.frontier = Frontier(stages)
         self.errors: dict[str, BenchError] = {}
         self.running: dict[Future[Ended], list[Stage]] = {}
-        self.theirs: dict[str, Stage] = {}
+        self.theirs: dict[str, tuple[Stage, Observer]] = {}
         """What another run computes at this moment."""
         self.suspects: dict[str, Stage] = {}
         """What ran when all workers died; run alone until it is known which one it was."""
@@ -78,18 +79,23 @@ class Running:
         return self.errors
 
     def _look_at_theirs(self) -> None:
-        for stage in list(self.theirs.values()):
+        for stage, observer in list(self.theirs.values()):
+            busy = (
+                observer.busy()
+            )  # before the look at the store: it is published before it is freed
             if self.store.has(stage):
                 del self.theirs[stage.key]
                 self.watcher.finished(stage, 0.0)
                 self.frontier.stored(stage)
-            elif not self.store.busy(stage.key):
+            elif not busy:
                 del self.theirs[stage.key]
 
     def _refused(self, together: Sequence[Stage]) -> bool:
         """Whether another run computes one of these, or has, or did a moment ago."""
-        found = [s for s in together if s.key not in self.theirs and self.store.busy(s.key)]
-        self.theirs |= {stage.key: stage for stage in found}
+        for stage in together:
+            observer = self.store.observer(stage.key)
+            if stage.key not in self.theirs and observer.busy():
+                self.theirs[stage.key] = stage, observer
         return any(stage.key in self.theirs for stage in together)
 
     def _next(self) -> list[list[Stage]]:

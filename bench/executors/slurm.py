@@ -7,9 +7,12 @@ that it is preempted, is queued again and goes on from its checkpoint.
 from __future__ import annotations
 
 import itertools
+import secrets
+import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ LONGER = 3.0
 """How many times its estimate a stage may take before its job is stopped and queued again."""
 SHORTEST = 30
 """Minutes that a job is given at least; longer ones get twice, four times, ... as much."""
+TIMES = 1000
+"""How often a job may run out of its time and be queued again."""
 
 
 class Task:
@@ -50,12 +55,15 @@ class Slurm:
         self._jobs: dict[Future[Ended], Any] = {}
         self._ended = threading.Event()
         self._executor: Any = None
+        self._folder = Path()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, root: Path, orders: Orders, needs: Needs) -> Future[Ended]:
         """Waits for `flush`, since orders that need the same become one array."""
         if self._executor is None:
-            self._executor = _executor(root / "jobs", self._cluster)
+            # New for each run: numbers of jobs recur, and with them old results would.
+            self._folder = root / "jobs" / secrets.token_hex(8)
+            self._executor = _executor(self._folder, self._cluster)
         future: Future[Ended] = Future()
         self._waiting.append((future, root, orders, needs))
         return future
@@ -68,10 +76,11 @@ class Slurm:
         waiting, self._waiting = sorted(self._waiting, key=shape), []
         for (devices, cores, minutes), group in itertools.groupby(waiting, key=shape):
             together = list(group)
-            self._executor.update_parameters(**self._parameters(devices, cores, minutes))
-            with self._executor.batch():
-                jobs = [self._executor.submit(Task(), root, list(orders))
-                        for _, root, orders, _ in together]  # fmt: skip
+            with _refusals_told():
+                self._executor.update_parameters(**self._parameters(devices, cores, minutes))
+                with self._executor.batch():
+                    jobs = [self._executor.submit(Task(), root, list(orders))
+                            for _, root, orders, _ in together]  # fmt: skip
             self._jobs |= {one[0]: job for one, job in zip(together, jobs, strict=True)}
 
     def renew(self) -> int | None:
@@ -85,6 +94,8 @@ class Slurm:
 
     def end(self) -> None:
         self._ended.set()
+        if self._executor is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _parameters(self, devices: int, cores: int, minutes: int) -> dict[str, Any]:
         found: dict[str, Any] = {"name": "bench", "cpus_per_task": cores, "timeout_min": minutes}
@@ -125,6 +136,22 @@ def _typed(value: str) -> Any:
     return int(value) if value.isdecimal() else value
 
 
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Parameters that submitit does not know or the cluster does not grant, in one line."""
+    from submitit.core.utils import FailedJobError
+
+    try:
+        yield
+    except (FailedJobError, NameError, TypeError, ValueError) as error:
+        lines = [line for line in str(error).splitlines() if "error:" in line]
+        said = (lines or str(error).strip().splitlines() or ["no reason given"])[0]
+        raise UsageError(
+            f"--slurm: {said.strip()}; say what this cluster grants (sinfo), in submitit's names "
+            "(slurm_partition, slurm_account, timeout_min, ...)"
+        ) from None
+
+
 def _executor(folder: Path, cluster: str) -> Any:
     try:
         import submitit
@@ -132,9 +159,15 @@ def _executor(folder: Path, cluster: str) -> Any:
         raise UsageError(
             "--executor slurm needs submitit: pip install 't2i-defense-bench[slurm]'"
         ) from None
+    of_cluster = {"slurm_max_num_timeout": TIMES} if cluster == "slurm" else {}
     try:
-        return submitit.AutoExecutor(folder=folder, cluster=cluster)
+        made = submitit.AutoExecutor(folder=folder, cluster=cluster, **of_cluster)
     except (RuntimeError, ValueError, KeyError) as error:
         raise UsageError(
             f"--executor slurm: {str(error).splitlines()[0]}; is sbatch on this machine's path?"
         ) from None
+    if cluster == "slurm":
+        from bench.executors.squeue import watch_jobs
+
+        watch_jobs()
+    return made

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from bench.cli.computing import open_store
 from bench.runs import saved
@@ -52,7 +51,7 @@ def test_status_tells_how_far_a_run_is(cli: Cli, copied: Path) -> None:
     work = copied / "work" / key
     work.mkdir(parents=True)
     (work / "progress.json").write_text('{"done": 3, "total": 4, "unit": "pairs"}')
-    with FileLock(copied / "locks" / f"{key}.lock"):
+    with open_store(copied).lock(key):
         (row,) = rows(cli("status", "--store", copied, "--format", "json"))
         shown = cli("status", "--store", copied).out
     assert row["state"] == "running"
@@ -172,13 +171,13 @@ def test_what_a_run_in_progress_needs_stays(cli: Cli, copied: Path) -> None:
     (copied / "work" / key).mkdir(parents=True)
     (copied / "cache" / "some").mkdir(parents=True)
     asked = ("gc", "--store", copied, "--older-than", "0s", "--yes", "--format", "json")
-    with FileLock(copied / "locks" / f"{key}.lock"):
+    with open_store(copied).lock(key):
         assert rows(cli(*asked)) == []
     assert (copied / "work" / key).exists()
     # Nobody noted this one: an audit's, whose other stages are not known.
     other = "3" * 64
     (copied / "work" / other).mkdir()
-    with FileLock(copied / "locks" / f"{other}.lock"):
+    with open_store(copied).lock(other):
         ended = cli(*asked)
     assert (ended.code, ended.out) == (2, "")
     assert "nothing was deleted" in ended.err
