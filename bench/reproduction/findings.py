@@ -105,19 +105,25 @@ class Verdict:
     """The other way round, intervals apart."""
     open_: tuple[str, ...]
     """The other way round, intervals overlapping."""
+    apart: int
+    """How many compare two whose intervals are apart, either way round."""
 
     @property
     def word(self) -> str:
-        """One of `agrees`, `not told apart`, `disagrees`."""
-        return "disagrees" if self.reversed_ else "not told apart" if self.open_ else "agrees"
+        """One of `agrees`, `not told apart` (all of them overlap), `disagrees`."""
+        if self.reversed_:
+            return "disagrees"
+        return "agrees" if self.apart or not self.open_ else "not told apart"
 
     def sentences(self) -> Iterator[str]:
         """What a reader should know of the order."""
         told = {
             "agrees": "the order agrees",
-            "not told apart": "the order agrees as far as these pairs can tell",
+            "not told apart": "these pairs tell no two apart, so there is no order to compare",
             "disagrees": "the order disagrees",
         }[self.word]
+        if self.open_ and self.word == "agrees":
+            told += " as far as these pairs can tell"
         yield f"{told}: {self.held} of {self.of} comparisons of AUC are the paper's way round."
         if self.reversed_:
             yield f"The other way round, intervals apart: {'; '.join(self.reversed_)}."
@@ -141,8 +147,10 @@ def verdict(setting: Setting, found: Sequence[Line], data: str) -> Verdict | Non
         for one, other in claims(setting, setting.column(data))
     ]
     pairs = [(one, other) for one, other in wanted if one and other]
+    apart = 0
     for one, other in pairs:
         above, below = one.auc.estimate, other.auc.estimate
+        apart += above.low > below.high or below.low > above.high
         if above.value > below.value:
             held += 1
             continue
@@ -151,4 +159,4 @@ def verdict(setting: Setting, found: Sequence[Line], data: str) -> Verdict | Non
             f"{one.auc.text(100, 1)}"
         )
         (reversed_ if below.low > above.high else open_).append(said)
-    return Verdict(held, len(pairs), tuple(reversed_), tuple(open_)) if pairs else None
+    return Verdict(held, len(pairs), tuple(reversed_), tuple(open_), apart) if pairs else None

@@ -53,18 +53,20 @@ def test_lines_stand_in_the_paper_s_order_beside_its_figures() -> None:
     ("auc", "half", "word", "held"),
     [
         (0.75, 0.01, "agrees", 3),
-        (0.69, 0.02, "not told apart", 2),
+        (0.69, 0.02, "agrees", 2),
+        (0.69, 0.2, "not told apart", 2),
         (0.60, 0.01, "disagrees", 2),
     ],
 )
 def test_the_order_is_judged_by_intervals(auc: float, half: float, word: str, held: int) -> None:
     one = setting(loss=55.0, mc=65.0, th=95.0)
-    rows = row("loss", 0.55), row("mc", 0.70, half), row("th", auc, half)
+    rows = row("loss", 0.55, half), row("mc", 0.70, half), row("th", auc, half)
     _, found = told(one, *rows)
     assert (found.word, found.held, found.of) == (word, held, 3)
     said = " ".join(found.sentences())
     assert f"{held} of 3 comparisons" in said
-    assert ("mc 70.0" in said and "above th" in said) == (word != "agrees")
+    assert ("mc 70.0" in said and "above th" in said) == (held < 3)
+    assert ("as far as these pairs can tell" in said) == (word == "agrees" and held < 3)
 
 
 def test_equal_figures_of_the_paper_claim_no_order() -> None:
