@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from bench.specs import Component
+from bench.specs import Cell, Component, canonical
 
 Made = dict[tuple[Any, ...], tuple[Any, Any]]
 """Parts of graphs by what they are made of; with it, so that an `id` stays what it is."""
@@ -14,6 +14,16 @@ VARYING = frozenset(
     ("defense", "attack", "view", "replays", "pool", "shadow_defense", "seed", "at")
 )
 """Fields in which cells of one request differ, or that say what an attacker knows."""
+
+
+def about(cell: Cell, made: Made) -> str:
+    """What cells of one request have in common, as text; those of one request share its values."""
+    fixed = [getattr(cell, name) for name in type(cell).model_fields if name not in VARYING]
+    key = ("about", *map(id, fixed))
+    if key not in made:
+        made[key] = canonical(cell.model_dump(mode="json", exclude=set(VARYING))), fixed
+    text: str = made[key][0]
+    return text
 
 
 def once(

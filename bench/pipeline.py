@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from bench.once import VARYING, Made, once
+from bench.once import Made, about, once
 from bench.plugins import resolve
 from bench.shards import SHARD, Bounds, bounds
 from bench.specs import (
@@ -33,7 +33,6 @@ from bench.specs import (
     Component,
     Shadow,
     Stage,
-    canonical,
     walked,
 )
 
@@ -75,7 +74,7 @@ class Graph:
         self.cell = cell
         self.shard = shard
         self.made: Made = {} if made is None else made
-        self.about = canonical(cell.model_dump(mode="json", exclude=set(VARYING)))
+        self.about = about(cell, self.made)
         self.common = {"data": cell.data, "base": cell.base}
         if cell.variant:
             self.common["variant"] = cell.variant

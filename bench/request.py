@@ -130,8 +130,10 @@ class Request:
             **self._inception(say),
             **self._clip(folder),
         }
+        # Checked once; the copies share its values, which thousands of cells are known by.
+        first = Cell(**shared, defense=defenses[0], attack=attacks[0])
         return [
-            Cell(**shared, defense=defense, attack=attack, seed=seed, at=at)
+            first.model_copy(update={"defense": defense, "attack": attack, "seed": seed, "at": at})
             for defense in defenses
             for attack in attacks
             for at in (checkpoints or [None])

@@ -1,0 +1,137 @@
+"""What it costs to run many cells beside what the cells cost: plan, hand-out, workers, memory."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from cells import cell, component
+
+from bench.estimates import Estimator
+from bench.executors.executor import Executor, run
+from bench.executors.frontier import Frontier
+from bench.pipeline import all_stages
+from bench.plan import missing
+from bench.specs import Stage
+from bench.store import Store
+
+THREADS = 30
+
+
+def grid(seeds: int):
+    """25 defenses under 10 attacks on so many seeds, as one request makes them."""
+    attacks = [component(f"attack{number}") for number in range(10)]
+    defenses = [component(f"defense{number}") for number in range(25)]
+    first = cell()
+    return [
+        first.model_copy(update={"attack": attack, "defense": defense, "seed": seed})
+        for seed in range(seeds)
+        for defense in defenses
+        for attack in attacks
+    ]
+
+
+@pytest.mark.benchmark(group="scheduling")
+def test_plan_of_10_000_cells(benchmark, tmp_path: Path) -> None:
+    """From cells to stages and the sum of what they take: under 2 s on an idle core."""
+    store, cells = Store(tmp_path / "store"), grid(40)
+
+    def plan() -> str:
+        stages = all_stages(cells)
+        return Estimator(store).total(stages, 2)
+
+    benchmark.pedantic(plan, rounds=3)
+    assert "stages to compute" in plan()
+
+
+@pytest.mark.benchmark(group="scheduling")
+def test_handing_out_the_stages_of_1_000_cells(benchmark) -> None:
+    """Each stage costs the same however many there are."""
+    stages = all_stages(grid(4))
+
+    def walk() -> int:
+        frontier, handed = Frontier(stages), 0
+        while frontier:
+            for group in frontier.groups(2, lambda group: False, idle=True):
+                frontier.take(group)
+                for stage in group:
+                    frontier.stored(stage)
+                    handed += 1
+        return handed
+
+    benchmark.pedantic(walk, rounds=3)
+    assert walk() == len(stages)
+
+
+@pytest.mark.benchmark(group="scheduling")
+def test_a_cached_cell(benchmark, tmp_path: Path) -> None:
+    """To see that 1,000 cells are stored, digests checked: under 50 ms a cell."""
+    store, ends = Store(tmp_path / "store"), []
+    for number in range(1000):
+        stage = Stage("metrics", {"number": number})
+        made = store.work(stage.key) / "x" / "out"
+        made.mkdir(parents=True)
+        (made / "figures.json").write_bytes(b"0" * 2000)
+        store.publish(stage.kind, stage.key, stage.spec, made, {"auc": 0.5}, {"seconds": 1.0})
+        ends.append(stage)
+    benchmark.pedantic(lambda: missing(store, ends, print), rounds=3)
+    assert missing(store, ends, print) == []
+
+
+@pytest.mark.benchmark(group="scheduling")
+@pytest.mark.parametrize("cells", [250, 2500])
+def test_memory_a_cell(benchmark, cells: int) -> None:
+    """Bytes that the graph of a cell holds; the same a cell for ten times the cells."""
+
+    def held() -> float:
+        tracemalloc.start()
+        stages = all_stages(grid(cells // 250))
+        size = tracemalloc.get_traced_memory()[0] / cells
+        tracemalloc.stop()
+        assert stages
+        return size
+
+    benchmark.extra_info["bytes_a_cell"] = round(held())
+    benchmark.pedantic(held, rounds=1)
+
+
+class Silent:
+    """A watcher that is told and says nothing."""
+
+    def started(self, together): ...
+    def finished(self, stage, seconds): ...
+    def failed(self, stage, error):
+        raise AssertionError(error)
+
+    def returned(self, stage): ...
+    def tick(self): ...
+
+
+def splits(count: int, folder: Path) -> float:
+    """Stages of one thread each by so many workers, seconds a stage once they have started."""
+    from bench.data import scenes
+
+    stages = [
+        Stage("split", {"data": scenes.identity(seed=0, n=3000), "seed": seed,
+                        "shadow": "disjoint"}, hints={"data": "scenes:n=3000"})
+        for seed in range(THREADS)
+    ]  # fmt: skip
+    began = time.perf_counter()
+    assert run(stages, Store(folder), Executor(workers=count), Silent(), apart=True) == {}
+    return time.perf_counter() - began
+
+
+@pytest.mark.benchmark(group="scheduling")
+def test_two_workers_against_one(benchmark, tmp_path: Path) -> None:
+    """Stages that use one thread each: at least 1.7 times as many in a time."""
+    ratios = []
+
+    def both() -> None:
+        number = len(ratios)
+        alone, two = (splits(n, tmp_path / f"{number}-{n}") for n in (1, 2))
+        ratios.append(alone / two)
+
+    benchmark.pedantic(both, rounds=1)
+    benchmark.extra_info["throughput"] = round(max(ratios), 2)
