@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from bench.naming import label
-from bench.specs import SHARD_ROLE, Stage
+from bench.specs import ON_DEVICE, SHARD_ROLE, Stage
 from bench.store import Store
 
 FIRST_GUESS = {
@@ -35,6 +36,10 @@ JOINING = 1.0
 
 NEWEST = 100
 """Records of a kind that are read: more say nothing new, and a large store has thousands."""
+
+
+FEW = 20
+"""Entries of a kind whose sizes are looked at."""
 
 
 class Estimator:
@@ -100,8 +105,26 @@ class Estimator:
             before = max((chain[below.key] for below in stage.inputs.values()), default=0.0)
             chain[stage.key] = before + took[stage.key]
         wall = max(work / workers, max(chain.values(), default=0.0))
-        todo = sum(not self.stored(stage) for stage in stages)
+        todo = [stage for stage in stages if not self.stored(stage)]
+        models = sum(took[stage.key] for stage in todo if stage.kind in ON_DEVICE)
         return (
-            f"{todo} of {len(stages)} stages to compute: about {wall / 60:.1f} min with {workers} "
-            f"workers ({work / 60:.1f} min of one core)"
+            f"{len(todo)} of {len(stages)} stages to compute: about {wall / 60:.1f} min with "
+            f"{workers} workers ({work / 60:.1f} min of one core; {models / 3600:.1f} h of it run "
+            f"models, which are GPU hours where there are GPUs), {self._disk(todo)}"
         )
+
+    def _disk(self, todo: Sequence[Stage]) -> str:
+        """What they will take on disk, as earlier stages of their kinds did."""
+        count = Counter(stage.kind for stage in todo)
+        sizes = {kind: self._size(kind) for kind in count}
+        total = sum(number * (sizes[kind] or 0) for kind, number in count.items())
+        unknown = [kind for kind in count if sizes[kind] is None]
+        more = f" and what {', '.join(sorted(unknown))} take" if unknown else ""
+        return f"about {total / 1e9:.1f} GB of disk{more}"
+
+    def _size(self, kind: str) -> float | None:
+        """Bytes of an entry of this kind; None while the store has none."""
+        keys = [key for key, _ in self._store.records(kind, FEW)]
+        entries = [self._store.folder(kind, key).iterdir() for key in keys]
+        sizes = [sum(path.stat().st_size for path in entry) for entry in entries]
+        return sum(sizes) / len(sizes) if sizes else None

@@ -45,6 +45,9 @@ STAGE_VERSIONS = {
 """Raised by hand when the code of a kind of stage changes what it computes."""
 OTHER_VERSIONS = {"adopt": 2, "truncated": 1}
 """The same for kinds that no row of a board stands on; rows and entries name the versions above."""
+ON_DEVICE = {"train", "features", "reference", "captions", "samples", "real", "utility",
+             "truncated", "adopt"}  # fmt: skip
+"""Kinds whose models run on an accelerator where there is one; the others are numbers only."""
 
 Augment = Literal["default", "none", "center", "script", "strong"]
 View = Literal["original", "defended", "pseudo"]

@@ -65,4 +65,4 @@ def test_the_total_is_no_less_than_the_longest_chain(store: Store) -> None:
     assert told.startswith("3 of 3 stages to compute: about 2.0 min with 2 workers")
     alone = Estimator(store).total([first, after], workers=8)
     assert "about 2.0 min" in alone
-    assert "(2.0 min of one core)" in alone
+    assert "(2.0 min of one core;" in alone

@@ -31,7 +31,8 @@ COPIED = (
 )
 CONTENTS = {
     "Start": ("index.md", "writing-a-plugin.md", "design.md", "configuration.md", "daily.md",
-              "report.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSES.md"),
+              "scale.md", "report.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md",
+              "LICENSES.md"),
     "Boards": ("leaderboards/tiles-defenses.md", "leaderboards/tiles-attacks.md", "entries.md"),
     "Measured": ("attacks.md", "defenses.md", "tables.md", "reproduction.md", "trajectory.md",
                  "secmi.md", "pseudo-captions.md"),

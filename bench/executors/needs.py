@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.specs import Stage
-
-ON_DEVICE = {"train", "features", "reference", "captions", "samples", "real", "utility",
-             "truncated", "adopt"}  # fmt: skip
-"""Kinds whose models run on an accelerator where there is one; the others are numbers only."""
+from bench.specs import ON_DEVICE, Stage
 
 
 @dataclass(frozen=True)
