@@ -96,5 +96,7 @@ def _engine(executor: Executor, processes: int, apart: bool) -> Engine:
         from bench.executors.slurm import Slurm
 
         return Slurm(slots, executor.slurm, executor.max_gigabytes)
-    alone = slots == 1 and not apart and executor.max_gigabytes is None
+    # A thread cannot be given up when a budget is spent.
+    bounded = executor.max_seconds is not None or executor.max_gigabytes is not None
+    alone = slots == 1 and not apart and not bounded
     return Local(slots, threaded=alone, processes=processes)

@@ -48,7 +48,7 @@ def test_an_engine_gives_the_same_bits_and_computes_every_stage_once(
 def test_time_that_is_spent_ends_the_run_with_5_and_the_same_command_goes_on(
     bench: Bench, ran: Any
 ) -> None:
-    process = bench.start(2, "--max-time", "12s", step_seconds=0.5)
+    process = bench.start(1, "--max-time", "12s", step_seconds=0.5)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 5, err
     assert out == ""
