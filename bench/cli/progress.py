@@ -75,6 +75,15 @@ class Display(AbstractContextManager["Display"]):
         self._forget(stage)
         self.say(f"tried again alone, since a process died: {label(stage)}")
 
+    def awaited(self, stage: Stage) -> None:
+        """Another run computes it; its progress is seen here too."""
+        self.say(f"another run computes {label(stage)}: it is waited for")
+        self.started([stage])
+
+    def freed(self, stage: Stage) -> None:
+        """The other run has given it up: it is computed here."""
+        self._forget(stage)
+
     def tick(self) -> None:
         """Reads the progress files; called about twice a second."""
         for queue in self._queues:

@@ -36,6 +36,8 @@ class Watcher(Protocol):
     def finished(self, stage: Stage, seconds: float) -> None: ...
     def failed(self, stage: Stage, error: str) -> None: ...
     def returned(self, stage: Stage) -> None: ...
+    def awaited(self, stage: Stage) -> None: ...
+    def freed(self, stage: Stage) -> None: ...
     def tick(self) -> None: ...
 
 
@@ -85,10 +87,11 @@ class Running:
             )  # before the look at the store: it is published before it is freed
             if self.store.has(stage):
                 del self.theirs[stage.key]
-                self.watcher.finished(stage, 0.0)
+                self.watcher.finished(stage, self.store.record(stage)["made"]["seconds"])
                 self.frontier.stored(stage)
             elif not busy:
                 del self.theirs[stage.key]
+                self.watcher.freed(stage)
 
     def _refused(self, together: Sequence[Stage]) -> bool:
         """Whether another run computes one of these, or has, or did a moment ago."""
@@ -96,6 +99,7 @@ class Running:
             observer = self.store.observer(stage.key)
             if stage.key not in self.theirs and observer.busy():
                 self.theirs[stage.key] = stage, observer
+                self.watcher.awaited(stage)
         return any(stage.key in self.theirs for stage in together)
 
     def _next(self) -> list[list[Stage]]:

@@ -12,7 +12,7 @@ from bench.store import Store
 
 class Diary:
     def __init__(self):
-        self.began, self.ended = [], []
+        self.began, self.ended, self.waited = [], [], []
 
     def started(self, together):
         self.began += [stage.key for stage in together]
@@ -22,6 +22,11 @@ class Diary:
 
     def failed(self, stage, error):
         raise AssertionError(error)
+
+    def awaited(self, stage):
+        self.waited.append(stage.key)
+
+    def freed(self, stage): ...
 
     def tick(self): ...
 
@@ -43,6 +48,7 @@ def test_what_another_process_computes_is_awaited_and_not_computed_twice(tmp_pat
         wait_until(lambda: store.has(stages[1]) and store.has(stages[2]))
         assert not going.done()
         assert stages[0].key not in diary.began
+        assert diary.waited == [stages[0].key]
         publish(store, stages[0])
         assert going.result(timeout=30) == {}
     assert set(diary.began) == {stages[1].key, stages[2].key}

@@ -30,6 +30,10 @@ class Quiet:
     def failed(self, stage, error):
         raise AssertionError(f"{label(stage)}: {error}")
 
+    def awaited(self, stage): ...
+
+    def freed(self, stage): ...
+
     def tick(self): ...
 
 
