@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.runs import NOTES, Run, saved
+from bench.runs import NOTES, Run, note_file, saved
 from bench.store import Store
 
 
@@ -24,7 +24,7 @@ class Piece:
     """A file or folder that may go."""
 
     what: str
-    """run, stage, work, aside, cache or log."""
+    """run, stage, record, work, aside, cache or log."""
     path: Path
     why: str
     size: int
@@ -41,14 +41,17 @@ def garbage(store: Store, older_than: float) -> list[Piece]:
     newest = time.time() - older_than
     kept, superseded = _sorted_runs(store)
     _check_notes(store, kept)
-    index = {p.name: p for p in (store.root / "stages").glob("*/*")}
+    index = entries(store)
     asked = {key for run in kept for key in run.stages}
-    needed = _closure(index, asked | _rows(store, kept, superseded))
+    needed = closure(index, asked | _rows(store, kept, superseded))
     found = [
         *(_piece("run", _note(store, run), "asked again since, and code or data had changed")
           for run in superseded),
         *(_piece("stage", path, "no run and no row refers to it")
           for key, path in index.items() if key not in needed),
+        *(_piece("record", path, "no run and no row refers to it, or its stage is here too")
+          for path in sorted((store.root / "records").glob("*/*.json"))
+          if path.stem not in needed or path.stem in index),
         *_work(store, index, asked),
         *(_piece("aside", path, "failed its integrity check")
           for path in _children(store.root / "aside")),
@@ -109,7 +112,12 @@ def _rows(store: Store, kept: list[Run], superseded: list[Run]) -> set[str]:
     return ends - ({key for run in superseded for key in run.metrics} - held)
 
 
-def _closure(index: dict[str, Path], keys: set[str]) -> set[str]:
+def entries(store: Store) -> dict[str, Path]:
+    """The folders of all stored stages by key."""
+    return {path.name: path for path in (store.root / "stages").glob("*/*")}
+
+
+def closure(index: dict[str, Path], keys: set[str]) -> set[str]:
     """These stages and all that they stand on, as their records say."""
     needed: set[str] = set()
     todo = list(keys)
@@ -169,7 +177,7 @@ def _delete(store: Store, piece: Piece) -> None:
 
 
 def _note(store: Store, run: Run) -> Path:
-    return store.root / "runs" / f"{run.id}.json"
+    return note_file(store, run.id)
 
 
 def _children(folder: Path) -> list[Path]:

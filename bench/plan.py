@@ -32,6 +32,7 @@ def missing(store: Store, ends: Iterable[Stage], say: Callable[[str], None]) -> 
 
 
 def _usable(store: Store, stage: Stage, say: Callable[[str], None]) -> bool:
+    store.bring(stage.kind, stage.key)
     if not store.folder(stage.kind, stage.key).exists():
         return False
     flaw = store.flaw(stage)
@@ -43,9 +44,10 @@ def _usable(store: Store, stage: Stage, say: Callable[[str], None]) -> bool:
             return True
         if not store.folder(stage.kind, stage.key).exists():
             return False
-        aside = store.set_aside(stage)
+        aside = store.set_aside(stage.kind, stage.key)
     say(
         f"warning: stored {stage.kind} {stage.key[:12]} is corrupt ({flaw}); moved to {aside}, "
-        "computed anew"
+        "computed anew unless it is kept elsewhere"
     )
-    return False
+    store.bring(stage.kind, stage.key)
+    return store.folder(stage.kind, stage.key).exists()

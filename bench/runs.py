@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,45 @@ class Run:
 def save(store: Store, requests: Sequence[Request], stages: Sequence[Stage]) -> Run:
     """Notes the run; the same requests twice are the same run."""
     keys = tuple(stage.key for stage in stages)
-    id_ = hashlib.sha256("".join(keys).encode()).hexdigest()[:8]
+    id_ = id_of(keys)
     asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     run = Run(id_, asked, tuple(requests), keys, tuple(stage.key for stage in walked(stages)))
-    note = {"asked": asked, "requests": run.plain, "metrics": keys, "stages": run.stages}
-    with store.lock(NOTES), full_disk_is_told(store.root):
-        folder = store.root / "runs"
-        folder.mkdir(exist_ok=True)
-        write_atomic(folder / f"{id_}.json", json.dumps(note, indent=1).encode())
+    keep(store, id_, {"asked": asked, "requests": run.plain, "metrics": keys, "stages": run.stages})
     return run
+
+
+def keep(store: Store, id_: str, note: Mapping[str, Any]) -> None:
+    """Writes the note of a run."""
+    with store.lock(NOTES), full_disk_is_told(store.root):
+        place = note_file(store, id_)
+        place.parent.mkdir(exist_ok=True)
+        write_atomic(place, json.dumps(note, indent=1).encode())
+
+
+def note_file(store: Store, id_: str) -> Path:
+    """Where the note of a run lies."""
+    return store.root / "runs" / f"{id_}.json"
+
+
+def noted(store: Store, run: Run) -> dict[str, Any]:
+    """The note of a run as it stands."""
+    note: dict[str, Any] = json.loads(note_file(store, run.id).read_bytes())
+    return note
+
+
+def parsed(id_: str, note: Any) -> Run | None:
+    """The run of a note; None where it cannot be read."""
+    try:
+        metrics, stages = tuple(note["metrics"]), tuple(note.get("stages", ()))
+        requests = tuple(map(_request, copy.deepcopy(note["requests"])))
+        return Run(id_, note["asked"], requests, metrics, stages)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def id_of(metrics: Sequence[str]) -> str:
+    """The id of the run that asks for these."""
+    return hashlib.sha256("".join(metrics).encode()).hexdigest()[:8]
 
 
 def saved(store: Store) -> list[Run]:
@@ -61,12 +92,10 @@ def saved(store: Store) -> list[Run]:
     found = []
     for path in (store.root / "runs").glob("*.json"):
         try:
-            note = json.loads(path.read_text(encoding="utf-8"))
-            requests = tuple(map(_request, note["requests"]))
-            stages = tuple(note.get("stages", ()))
-            found.append(Run(path.stem, note["asked"], requests, tuple(note["metrics"]), stages))
-        except (ValueError, KeyError, TypeError):
+            run = parsed(path.stem, json.loads(path.read_text(encoding="utf-8")))
+        except ValueError:
             continue
+        found += [run] if run else []
     return sorted(found, key=lambda run: run.asked, reverse=True)
 
 

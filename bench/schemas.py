@@ -139,10 +139,29 @@ class Difference(Exact):
 class Garbage(Exact):
     """What may go, or is gone with --yes."""
 
-    what: Literal["run", "stage", "work", "aside", "cache", "log"]
+    what: Literal["run", "stage", "record", "work", "aside", "cache", "log"]
     size_mb: float
     why: str
     path: str = Field(description="below the store")
+
+
+class Packed(Exact):
+    """What of a kind of stage is in an archive."""
+
+    kind: str
+    whole: int = Field(description="stages with their artefacts")
+    records: int = Field(description="stages of which only the record is there")
+    size_mb: float
+
+
+class Taken(Exact):
+    """A piece of an archive, and what became of it."""
+
+    what: Literal["stage", "record", "run"]
+    kind: str
+    key: str = Field(description="of a run its id")
+    state: Literal["taken", "there", "refused"]
+    why: str | None = Field(description="it was refused")
 
 
 class Verdict(Exact):
@@ -205,6 +224,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "status": Answer[StatusRow],
     "why": Answer[Fact | Difference],
     "gc": Answer[Garbage],
+    "export": Answer[Packed],
+    "import": Answer[Taken],
     "doctor": Answer[Environment],
 }
 """By verb; `why KEY OTHER` has differences, `why KEY` facts."""

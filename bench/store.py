@@ -3,6 +3,7 @@
     <root>/stages/<kind>/<key>/   record.json (spec, digests, provenance) and the artefacts
     <root>/work/<key>/            progress.json, and what an unfinished stage resumes from
     <root>/locks/<key>.lease      there while a stage is computed (`bench.claims`)
+    <root>/records/<kind>/<key>.json   records of stages whose artefacts are elsewhere
     <root>/aside/                 entries that failed their integrity check
 
 A stage is written beside its place and renamed into it, so a reader sees all of it or nothing.
@@ -15,6 +16,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -119,28 +121,35 @@ class Store:
 
     def flaw(self, stage: Stage) -> str | None:
         """What is wrong with a stored entry: a file missing, altered, or an unreadable record."""
-        folder = self.folder(stage.kind, stage.key)
-        try:
-            record = self.record(stage)
-            if record["spec"] != json.loads(json.dumps(stage.spec)):
-                return "record.json: not the specification of this key"
-            if record["result_digest"] != _digest_json(record["result"]):
-                return "record.json: the result differs from its digest"
-            for name, digest in record["files"].items():
-                if file_digest(folder / name) != digest:
-                    return f"{name}: content differs from its digest"
-        except FileNotFoundError as error:
-            return f"{Path(error.filename).name}: missing"
-        except (ValueError, KeyError, TypeError):
-            return "record.json: unreadable"
-        return None
+        return flaw_in(self.folder(stage.kind, stage.key), stage.kind, stage.key)
 
-    def set_aside(self, stage: Stage) -> Path:
+    def set_aside(self, kind: str, key: str) -> Path:
         """Moves a corrupt entry out of the way; it is computed anew and nothing is deleted."""
-        aside = self.root / "aside" / f"{stage.kind}-{stage.key[:12]}-{time.time_ns()}"
+        aside = self.root / "aside" / f"{kind}-{key[:12]}-{time.time_ns()}"
         aside.parent.mkdir(exist_ok=True)
-        self.folder(stage.kind, stage.key).rename(aside)
+        self.folder(kind, key).rename(aside)
         return aside
+
+    def bring(self, kind: str, key: str) -> None:
+        """Before artefacts are read: where a store is elsewhere, this entry is fetched."""
+
+    def take(self, kind: str, key: str, made: Path) -> bool:
+        """Makes a folder that brings its record an entry, if it is one; `flaw_in` was asked before.
+
+        False where a sound entry is there, which stays; a corrupt one is set aside.
+        """
+        with self.lock(key):
+            if self.folder(kind, key).exists():
+                if flaw_in(self.folder(kind, key), kind, key) is None:
+                    return False
+                self.set_aside(kind, key)
+            self._place(kind, key, made)
+        return True
+
+    @property
+    def label(self) -> str:
+        """Where it is, in words."""
+        return str(self.root)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[Claim]:
@@ -199,6 +208,11 @@ class Store:
         }
         text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
         write_atomic(made / "record.json", text.encode())
+        self._place(kind, key, made)
+        shutil.rmtree(self.work(key), ignore_errors=True)
+
+    def _place(self, kind: str, key: str, made: Path) -> None:
+        """Flushes a whole folder and renames it into its place, where there is none yet."""
         for path in made.iterdir():
             _flush(path)
         place = self.folder(kind, key)
@@ -209,7 +223,6 @@ class Store:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         _flush(place.parent)
-        shutil.rmtree(self.work(key), ignore_errors=True)
 
     def sweep(self) -> None:
         """Removes scratch of finished stages, which a kill amid `publish` leaves behind."""
@@ -219,8 +232,22 @@ class Store:
                 shutil.rmtree(path, ignore_errors=True)
 
     def finished(self, kind: str, key: str) -> dict[str, Any] | None:
-        """The record of a finished entry; None if there is none, or a corrupt one."""
-        return _sound_record(self.folder(kind, key) / "record.json")
+        """The record of a finished entry, its artefacts may be elsewhere; None if none is sound."""
+        here = _sound_record(self.folder(kind, key) / "record.json", kind, key)
+        return here or _sound_record(self.kept_record(kind, key), kind, key)
+
+    def kept_record(self, kind: str, key: str) -> Path:
+        """Where the record of a stage lies whose artefacts are not in this store."""
+        return self.root / "records" / kind / f"{key}.json"
+
+    def keep_record(self, kind: str, key: str, text: bytes) -> bool:
+        """Keeps such a record; False, and it is not kept, unless it is that of this key."""
+        if sound_record(text, kind, key) is None:
+            return False
+        place = self.kept_record(kind, key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(place, text)
+        return True
 
     def keys(self, kind: str) -> set[str]:
         """Of the finished entries of a kind."""
@@ -235,18 +262,55 @@ class Store:
         found = (self.root / "stages" / kind).glob("*/record.json")
         by_age = sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
         for path in by_age[-newest:] if newest else by_age:
-            if record := _sound_record(path):
+            if record := _sound_record(path, kind, path.parent.name):
                 yield path.parent.name, record
 
 
-def _sound_record(path: Path) -> dict[str, Any] | None:
+def flaw_in(folder: Path, kind: str, key: str) -> str | None:
+    """What is wrong with the folder of an entry, wherever it lies."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        if _digest_json(record["spec"]) != key or record["spec"]["kind"] != kind:
+            return "record.json: not the specification of this key"
+        if record["result_digest"] != _digest_json(record["result"]):
+            return "record.json: the result differs from its digest"
+        return next(_flaws_of_files(folder, record["files"]), None)
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name}: missing"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "record.json: unreadable"
+
+
+def _flaws_of_files(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    for name, digest in files.items():
+        if not plain_name(name):
+            yield f"record.json: {name!r} is no name of an artefact"
+        elif file_digest(folder / name) != digest:
+            yield f"{name}: content differs from its digest"
+
+
+def plain_name(name: str) -> bool:
+    """Whether it can only name a file directly in a folder, and one that `ls` shows."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}", name) is not None
+
+
+def _sound_record(path: Path, kind: str, key: str) -> dict[str, Any] | None:
     """The record, if it belongs to this key and its result is the one that was written."""
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        digests = _digest_json(record["spec"]), _digest_json(record["result"])
-        return record if digests == (path.parent.name, record["result_digest"]) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return sound_record(path.read_bytes(), kind, key)
+    except OSError:
         return None
+
+
+def sound_record(text: bytes, kind: str, key: str) -> dict[str, Any] | None:
+    """The same of a record's bytes."""
+    try:
+        record: dict[str, Any] = json.loads(text)
+        digests = _digest_json(record["spec"]), _digest_json(record["result"])
+        sound = digests == (key, record["result_digest"]) and record["spec"]["kind"] == kind
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if sound else None
 
 
 def _digest_json(value: Any) -> str:
