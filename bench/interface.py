@@ -66,6 +66,7 @@ class Result:
     text: str
     """What `bench run` prints."""
     _ends: Sequence[Stage]
+    _place: Store
 
     def __repr__(self) -> str:
         return f"bench run {self.id} in {self.store}\n{self.text}"
@@ -89,14 +90,16 @@ class Result:
         """Scores of members and hold-outs by row, a pair of arrays a seed; canaries left out."""
         import numpy as np
 
-        store = open_store(self.store)
+        store = self._place
         found: dict[str, list[tuple[Any, Any]]] = {}
         for end in self._ends:
             cell = end.params["cell"]
             at = "" if cell["at"] is None else f", epoch {cell['at']}"
             split = store.record(end.inputs["split"])["result"]
             apart = [*split.get("canary_members", []), *split.get("canary_holdouts", [])]
-            folder = store.folder("scores", end.inputs["scores"].key)
+            key = end.inputs["scores"].key
+            store.bring("scores", key)
+            folder = store.folder("scores", key)
             with np.load(folder / "scores.npz", allow_pickle=False) as stored:
                 usual = ~np.isin(stored["ids"], apart)
                 scores, is_member = stored["scores"][usual], stored["is_member"][usual]
@@ -145,12 +148,14 @@ def run(
     _check_types(given)
     where = executor_of(executor, workers, address, slurm, max_time, max_memory)
     request = asking.request(**given)
-    place = open_store(None if store is None else Path(store))
+    place = open_store(store)
     with logs.on_stderr() if progress else nullcontext():
         found = answer(place, [request], request.cells, where)
     if found.errors:
         raise _together(place, found.errors)
-    return Result(found.id, figures(found.rows), found.notes, place.root, found.text(), found.ends)
+    return Result(
+        found.id, figures(found.rows), found.notes, place.root, found.text(), found.ends, place
+    )
 
 
 def _several(value: Any) -> list[Any]:

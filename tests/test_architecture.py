@@ -27,6 +27,10 @@ MAY: dict[str, set[str]] = {
     }
     | {"specs", "store"},
     "logs": {"store"},
+    "remote": {"errors"},
+    "mirror": GROUND | {"logs", "remote"},
+    "sending": GROUND | {"logs", "mirror"},
+    "archives": GROUND | {"garbage", "plugins", "request", "runs"},
     "__main__": {"cli"},
     "errors": set(),
     "rng": set(),
@@ -95,6 +99,7 @@ MAY: dict[str, set[str]] = {
     "cli": GROUND
     | {
         "activity",
+        "archives",
         "asking",
         "audits",
         "contract",
@@ -108,12 +113,13 @@ MAY: dict[str, set[str]] = {
         "estimates",
         "executors",
         "logs",
+        "mirror",
         "models",
         "pipeline",
         "plan",
         "plugins",
     }
-    | {"reports", "reproduction", "request", "runs", "training"},
+    | {"remote", "reports", "reproduction", "request", "runs", "sending", "training"},
 }
 """What each part of `bench` may import of `bench`; a part may always import itself."""
 

@@ -126,6 +126,7 @@ def find(store: Store, ends: Sequence[Stage]) -> Findings:
         card = end.params["cell"]
         rows.append(Row(card, {card["seed"]: store.record(end)["result"]}))
         scored = end.inputs["scores"]
+        store.bring(scored.kind, scored.key)
         path = store.folder(scored.kind, scored.key) / "scores.npz"
         with np.load(path, allow_pickle=False) as stored:
             scores, is_member = stored["scores"], stored["is_member"]

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench import __version__
-from bench.cli.computing import compute, tell
+from bench.cli.computing import compute, leave_log, leave_note, tell
 from bench.errors import BenchError
 from bench.logs import log, recorded
 
@@ -89,7 +89,8 @@ def answer(
         ends = cell_stages(cells(tell))
         run = save(store, requests, ends)
         record.into(store.root / "logs", run.id)
-        log.debug("bench %s, Python %s, %s", __version__, platform.python_version(), store.root)
+        leave_note(store, run.id)
+        log.debug("bench %s, Python %s, %s", __version__, platform.python_version(), store.label)
         log.debug("command: %s", shlex.join(sys.argv))
         log.debug("requests: %s", json.dumps(run.plain))
         errors = compute(store, ends, executor, means)
@@ -98,4 +99,5 @@ def answer(
         for what, error in errors:
             log.error("error: %s: %s", what, error)
         log.debug("run %s: %d of %d rows", run.id, run.finished(store), len(ends))
+    leave_log(store, run.id)
     return answered

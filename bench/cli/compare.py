@@ -45,7 +45,7 @@ def compare(
     print(render(records, shape, notes))
 
 
-def _opened(word: str, store: Path | None) -> Entry:
+def _opened(word: str, store: str | None) -> Entry:
     """The entry in this folder, or what a run measured of one model."""
     from bench.entries.load import load
 
@@ -55,7 +55,7 @@ def _opened(word: str, store: Path | None) -> Entry:
     return _of_run(run, model, store)
 
 
-def _of_run(run: str, model: str, store: Path | None) -> Entry:
+def _of_run(run: str, model: str, store: str | None) -> Entry:
     from bench.cli.computing import open_store
     from bench.entries.gather import of_run
     from bench.runs import find

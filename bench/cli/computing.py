@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BudgetError
+from bench.errors import BudgetError, UsageError
 from bench.logs import log
 
 if TYPE_CHECKING:
@@ -16,12 +17,29 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 
-def open_store(folder: Path | None) -> Store:
-    """The store in this folder; by default the user's."""
+def open_store(place: str | Path | None) -> Store:
+    """The store in this folder or at this URL; by default the user's."""
     from bench.paths import expanded
+    from bench.remote import is_url
     from bench.store import Store, default_root
 
-    return Store(expanded(folder or default_root()).resolve())
+    said = place or os.environ.get("BENCH_STORE") or default_root()
+    if is_url(said):
+        from bench.mirror import Mirror
+
+        return Mirror(str(said))
+    return Store(expanded(said).resolve())
+
+
+def open_folder(place: str | None, verb: str) -> Store:
+    """The same for verbs that need a folder; UsageError for a URL."""
+    from bench.remote import is_url
+
+    if is_url(said := place or os.environ.get("BENCH_STORE") or ""):
+        raise UsageError(
+            f"{verb} --store {said}: needs a folder; a bucket is open to other sites as it is"
+        )
+    return open_store(place)
 
 
 def tell(line: str) -> None:
@@ -32,27 +50,73 @@ def tell(line: str) -> None:
 def compute(
     store: Store, ends: list[Stage], executor: Executor, means: Mapping[str, Any] | None = None
 ) -> list[tuple[str, BenchError]]:
-    """Computes what is missing; what failed in words, and why. So is a budget that is spent."""
+    """Computes what is missing; what failed in words, and why. So is a budget that is spent.
+
+    What is finished goes to the bucket of a store that has one, from this process alone.
+    """
+    from bench.mirror import Mirror
+
+    if not isinstance(store, Mirror):
+        return _computed(store, ends, executor, means)
+    from bench.sending import Sender
+    from bench.specs import walked
+
+    sender = Sender(store)
+    try:
+        errors = _computed(store, ends, executor, means, sender.done)
+    except BaseException:
+        sender.abandon()
+        raise
+    unsent = sender.finish(walked(ends))
+    return [*errors, (f"store {store.label}", unsent)] if unsent else errors
+
+
+def _computed(
+    store: Store,
+    ends: list[Stage],
+    executor: Executor,
+    means: Mapping[str, Any] | None,
+    done: Callable[[Stage], None] = lambda stage: None,
+) -> list[tuple[str, BenchError]]:
     from bench.cli.progress import Display
     from bench.estimates import Estimator
     from bench.executors.executor import run as run_stages
     from bench.naming import label
     from bench.plan import missing
+    from bench.store import Store
 
     store.sweep()
     stages = missing(store, ends, tell)
     if not stages:
         return []
     _check_devices(stages)
+    # While they are computed, what counts is what is in the folder.
+    here = Store(store.root)
     try:
-        with Display(store, stages) as display:
+        with Display(here, stages, done) as display:
             errors = run_stages(
-                stages, store, executor, display, means,
-                apart=_foreign(stages), seconds=Estimator(store).seconds,
+                stages, here, executor, display, means,
+                apart=_foreign(stages), seconds=Estimator(here).seconds,
             )  # fmt: skip
     except BudgetError as error:
         return [("stopped", error)]
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def leave_note(store: Store, run: str) -> None:
+    """What was asked of a store in a bucket, for others to see."""
+    from bench.mirror import Mirror
+
+    if isinstance(store, Mirror):
+        store.send_note(run)
+
+
+def leave_log(store: Store, run: str) -> None:
+    """The same for what was said."""
+    from bench.mirror import Mirror
+
+    if isinstance(store, Mirror):
+        store.send_log(run)
 
 
 def _foreign(stages: list[Stage]) -> bool:

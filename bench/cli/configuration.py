@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError, unknown
 from bench.paths import expanded
+from bench.remote import is_url
 
 if TYPE_CHECKING:
     from typer.core import TyperOption
@@ -142,8 +143,8 @@ def _words(option: TyperOption, value: Any, folder: Path, place: str) -> Any:
     if isinstance(value, bool) and option.is_flag:
         return value
     texts = [_text(one) for one in (value if isinstance(value, list) else [value])]
-    if option.type_descriptor.annotation in (Path, list[Path]):
-        texts = [str(folder / expanded(one)) for one in texts]
+    if option.type_descriptor.annotation in (Path, list[Path]) or option.name == "store":
+        texts = [one if is_url(one) else str(folder / expanded(one)) for one in texts]
     else:
         texts = [HERE.sub(lambda at: str((folder / at["path"]).resolve()), one) for one in texts]
     return texts if option.multiple else ",".join(texts)

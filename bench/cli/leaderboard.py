@@ -12,7 +12,6 @@ import typer
 
 from bench.cli import options as o
 from bench.errors import UsageError, ValidationError
-from bench.paths import expanded
 
 if TYPE_CHECKING:
     from bench.boards.leaderboard import Page
@@ -44,13 +43,13 @@ def leaderboard(
     With --format table, json or csv the boards go to stdout and nothing is written.
     """
     from bench.boards.leaderboard import pages, render_pages
+    from bench.cli.computing import open_store
     from bench.entries.gather import all_entries, of_store
-    from bench.store import Store, default_root, full_disk_is_told, make_folder, write_atomic
+    from bench.store import full_disk_is_told, make_folder, write_atomic
 
     shape = o.form(form)
     if from_store:
-        results = Store(expanded(store or default_root()).resolve())
-        found = of_store(results, partial(print, file=sys.stderr))
+        found = of_store(open_store(store), partial(print, file=sys.stderr))
     else:
         found = all_entries(entries)
     if not found:

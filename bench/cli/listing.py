@@ -10,7 +10,6 @@ import typer
 from bench.cli import completing
 from bench.cli import options as o
 from bench.errors import unknown
-from bench.paths import expanded
 
 if TYPE_CHECKING:
     from bench.plugins import Plugin
@@ -163,11 +162,11 @@ def _each(run: Run, what: str) -> list[str]:
     return single if more <= 0 else [*single[:MOST_NAMED], f"and {more} more"]
 
 
-def _runs(folder: Path | None) -> list[dict[str, Any]]:
+def _runs(place: str | None) -> list[dict[str, Any]]:
+    from bench.cli.computing import open_store
     from bench.runs import saved
-    from bench.store import Store, default_root
 
-    store = Store(expanded(folder or default_root()).resolve())
+    store = open_store(place)
     return [
         {
             "run": run.id,

@@ -156,8 +156,13 @@ At = Annotated[
     ),
 ]
 StoreDir = Annotated[
-    Path | None,
-    typer.Option("--store", envvar="BENCH_STORE", help="Where results are kept (a cache folder)."),
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="BENCH_STORE",
+        metavar="DIR|URL",
+        help="Where results are kept: a folder (default: one of the cache), or s3://BUCKET/PREFIX.",
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,

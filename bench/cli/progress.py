@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +21,13 @@ LINE_SECONDS = 30.0
 class Display(AbstractContextManager["Display"]):
     """Watches running stages through the progress files that their workers write."""
 
-    def __init__(self, store: Store, stages: Sequence[Stage]) -> None:
-        self._store, self._total = store, len(stages)
+    def __init__(
+        self,
+        store: Store,
+        stages: Sequence[Stage],
+        done: Callable[[Stage], None] = lambda stage: None,
+    ) -> None:
+        self._store, self._total, self._tell_done = store, len(stages), done
         self._running: dict[str, Stage] = {}
         self._queues: list[list[Stage]] = []
         """Stages handed to one worker together; the first of each is running."""
@@ -60,6 +65,7 @@ class Display(AbstractContextManager["Display"]):
             self._live.add_task(label(stage), total=None, id_=stage.key)
 
     def finished(self, stage: Stage, seconds: float) -> None:
+        self._tell_done(stage)
         if not self._forget(stage):  # told before, as the first of those handed over with it
             return
         self._done += 1

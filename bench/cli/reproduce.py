@@ -79,7 +79,7 @@ def reproduce(
     place, asked = open_store(store), EXPERIMENTS[experiment]
     repeated = repeat(asked, on, recipes, tell)
     if repeated.requests:
-        tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.root}")
+        tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.label}")
     errors = compute(place, repeated.ends, Executor(workers=workers))
     for what, error in errors:
         tell(f"error: {what}: {error}")

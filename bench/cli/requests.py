@@ -18,7 +18,7 @@ OF_ALL = ("--store", "--workers", "--processes", "--track", "--format", "--reque
 """Options that belong to the whole run."""
 
 
-def read_lines(path: Path, read: Callable[..., Any], store: Path | None) -> dict[str, Request]:
+def read_lines(path: Path, read: Callable[..., Any], store: str | None) -> dict[str, Request]:
     """The requests of the file by their place in it; `#` begins a remark.
 
     UsageError names file and line.

@@ -40,7 +40,7 @@ def plan(asked: Asked) -> None:
     estimator = Estimator(asked.store)
     records = [estimator.record(stage) for stage in stages]
     total = estimator.total(stages, asked.executor.slots(asked.means.get("processes", 1)))
-    print(render(records, asked.form, [total, f"store: {asked.store.root}"]))
+    print(render(records, asked.form, [total, f"store: {asked.store.label}"]))
 
 
 def resume(
@@ -78,7 +78,7 @@ def _execute(asked: Asked) -> None:
                 tell(line)
             for line in _sharing(asked.store, answered.done):
                 tell(line)
-        tell(f"run {answered.id} in {asked.store.root}")
+        tell(f"run {answered.id} in {asked.store.label}")
 
     answered = answer(asked.store, asked.requests, asked.cells, asked.executor, asked.means, show)
     if answered.errors:

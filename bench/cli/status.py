@@ -55,8 +55,8 @@ def _text(store: Store, records: list[dict[str, Any]], shape: Format) -> str:
     from bench.runs import saved
 
     if records or shape in ("json", "csv"):
-        return render(_short(records, shape), shape, [f"store: {store.root}"])
-    return f"nothing is running in {store.root}; finished runs: {len(saved(store))}"
+        return render(_short(records, shape), shape, [f"store: {store.label}"])
+    return f"nothing is running in {store.label}; finished runs: {len(saved(store))}"
 
 
 def _short(records: list[dict[str, Any]], shape: Format) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ import typer
 from bench.cli import options as o
 from bench.cli.validate import show
 from bench.errors import ValidationError
-from bench.paths import expanded
 
 
 def submit(
@@ -36,15 +35,15 @@ def submit(
 
     Prints the folders and checks what it wrote, as `bench validate` does.
     """
+    from bench.cli.computing import open_store
     from bench.entries.build import Wording, build
     from bench.entries.code import provenance
     from bench.entries.collect import models
     from bench.entries.places import check_place, named, write
     from bench.entries.validate import validate
     from bench.runs import find
-    from bench.store import Store, default_root
 
-    place = Store(expanded(store or default_root()).resolve())
+    place = open_store(store)
     found = models(place, [find(place, run) for run in dict.fromkeys(runs)], partial=partial)
     code = provenance()
     if code.dirty and not allow_dirty:

@@ -101,6 +101,7 @@ def _measured(store: Store, run: Run, key: str) -> Measured:
 
 
 def _scores(store: Store, run: Run, key: str) -> tuple[Path, float]:
+    store.bring("scores", key)
     record, path = store.finished("scores", key), store.folder("scores", key) / "scores.npz"
     if record is None or not path.exists() or file_digest(path) != record["files"]["scores.npz"]:
         raise ValidationError(f"scores of run {run.id} are corrupt; bench resume {run.id}")

@@ -121,6 +121,7 @@ class Findings:
         return found
 
     def _scores(self, key: str, split: str) -> Scored | None:
+        self.store.bring("scores", key)
         record = self.store.finished("scores", key)
         path = self.store.folder("scores", key) / "scores.npz"
         dealt = self.record("split", split)
@@ -137,5 +138,6 @@ class Findings:
 
     def file(self, kind: str, key: str, name: str) -> Path | None:
         """An artefact, if it is there."""
+        self.store.bring(kind, key)
         path = self.store.folder(kind, key) / name
         return path if path.exists() else None
