@@ -19,8 +19,10 @@ from bench.cli import (
     config,
     contract,
     doctor,
+    export,
     fetch,
     gc,
+    import_,
     leaderboard,
     listing,
     report,
@@ -67,7 +69,7 @@ def options(
 VERBS = {
     "Measure": (run.run, run.plan, run.resume, audit.audit, reproduce.reproduce),
     "Read": (report.report, compare.compare, leaderboard.leaderboard, listing.show),
-    "Share": (submit.submit, validate.validate),
+    "Share": (submit.submit, validate.validate, export.export),
     "Your own attacks and defenses": (contract.new,),
     "Live with it": (
         status.status, why.why, gc.gc, config.config, schema.schema, fetch.fetch, doctor.doctor,
@@ -77,6 +79,7 @@ VERBS = {
 for heading, verbs in VERBS.items():
     for verb in verbs:
         app.command(rich_help_panel=heading)(verb)
+app.command("import", rich_help_panel="Share")(import_.import_)
 app.command("list", rich_help_panel="Read")(listing.list_)
 app.command("test", rich_help_panel="Your own attacks and defenses")(contract.check)
 configurable(app)

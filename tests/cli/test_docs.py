@@ -33,6 +33,8 @@ ELSEWHERE = {
     r"bench status --watch": "cli/test_living.py",
     r"bench fetch --(base|for) (\S+/\S+@\S+|hub:\S+)": "test_hub.py",
     r"bench reproduce .*": "cli/test_reproduce.py",
+    r"bench import .*": "archives/test_moving.py",
+    r"bench .*s3://.*": "buckets/test_bucket.py",
 }
 """Commands that take minutes or another machine, and where they are tested."""
 
