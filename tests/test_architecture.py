@@ -21,6 +21,7 @@ MAY: dict[str, set[str]] = {
         "boards",
         "cli.answering",
         "cli.computing",
+        "cli.executing",
         "errors",
         "executors",
         "logs",
