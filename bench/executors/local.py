@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -92,7 +92,8 @@ class Local:
         """Gives up what runs, its checkpoint stays."""
         processes = list(getattr(self._pool, "_processes", None) or {})
         for process in processes:
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has died by itself
+                os.kill(process, signal.SIGKILL)
         self._pool.shutdown(wait=bool(processes), cancel_futures=True)
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from diaries import Bench, entries
+from seen import visible
 
 from bench.errors import BudgetError
 from bench.executors import local
@@ -109,14 +110,6 @@ def test_one_worker_a_device_sees_it_alone(tmp_path: Path, monkeypatch: pytest.M
         assert {future.result() for future in asked} == {"3", "5"}
     finally:
         engine.abandon()
-
-
-def visible(seconds: float) -> str:
-    import os
-    import time
-
-    time.sleep(seconds)
-    return os.environ[local.VISIBLE]
 
 
 def test_time_limits_are_few_and_have_room() -> None:
