@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
@@ -85,32 +85,56 @@ class Estimator:
             return float(an_epoch * stage.params["recipe"]["epochs"])
         return self._seconds[stage.kind]
 
-    def record(self, stage: Stage) -> dict[str, Any]:
+    def wanted(self, stages: Sequence[Stage]) -> set[str]:
+        """Keys of those (listed inputs first) that a run would compute.
+
+        The others are stored, or are read by stored stages alone.
+        """
+        read = {below.key for stage in stages for below in stage.inputs.values()}
+        asked = {stage.key for stage in stages} - read
+        wanted: set[str] = set()
+        for stage in reversed(stages):
+            if stage.key in asked and not self.stored(stage):
+                wanted.add(stage.key)
+                asked |= {below.key for below in stage.inputs.values()}
+        return wanted
+
+    def record(self, stage: Stage, wanted: Collection[str]) -> dict[str, Any]:
         """One line of `bench plan`."""
-        cached = self.stored(stage)
+        todo = stage.key in wanted
         return {
             "stage": stage.kind,
             "what": label(stage),
-            "state": "cached" if cached else "todo",
-            "about": "" if cached else f"{self.seconds(stage):.0f} s",
+            "state": "todo" if todo else "cached" if self.stored(stage) else "unneeded",
+            "about": f"{self.seconds(stage):.0f} s" if todo else "",
             "key": stage.key[:12],
         }
 
-    def total(self, stages: Sequence[Stage], workers: int) -> str:
-        """Wall-clock time: the work spread over the workers, but no less than the longest chain."""
-        took = {stage.key: self.seconds(stage) for stage in stages}
+    def total(
+        self,
+        stages: Sequence[Stage],
+        wanted: Collection[str],
+        workers: int,
+        price: float | None = None,
+    ) -> str:
+        """Wall-clock time: the work spread over the workers, but no less than the longest chain.
+
+        Where an hour of a device has a price, what the models will cost.
+        """
+        took = {stage.key: self.seconds(stage) if stage.key in wanted else 0.0 for stage in stages}
         work = sum(took.values())
         chain: dict[str, float] = {}
         for stage in stages:
             before = max((chain[below.key] for below in stage.inputs.values()), default=0.0)
             chain[stage.key] = before + took[stage.key]
         wall = max(work / workers, max(chain.values(), default=0.0))
-        todo = [stage for stage in stages if not self.stored(stage)]
+        todo = [stage for stage in stages if stage.key in wanted]
         models = sum(took[stage.key] for stage in todo if stage.kind in ON_DEVICE)
+        cost = "" if price is None else f", {models / 3600 * price:.2f} at {price:g} an hour"
         return (
             f"{len(todo)} of {len(stages)} stages to compute: about {wall / 60:.1f} min with "
             f"{workers} workers ({work / 60:.1f} min of one core; {models / 3600:.1f} h of it run "
-            f"models, which are GPU hours where there are GPUs), {self._disk(todo)}"
+            f"models, which are GPU hours where there are GPUs{cost}), {self._disk(todo)}"
         )
 
     def _disk(self, todo: Sequence[Stage]) -> str:

@@ -71,8 +71,10 @@ class PlanRow(Exact):
 
     stage: str
     what: str
-    state: Literal["cached", "todo"]
-    about: str = Field(description="how long it will take; empty if cached")
+    state: Literal["cached", "todo", "unneeded"] = Field(
+        description="unneeded: not stored, but all that reads it is"
+    )
+    about: str = Field(description="how long it will take; empty unless it is to be done")
     key: str = Field(description="the beginning of its key, for `bench why`")
 
 

@@ -69,9 +69,7 @@ class Bench:
         words = [*self._words, *more, "--workers", workers, "--store", self.store]
         return subprocess.Popen(
             [sys.executable, "-m", "bench", "run", *map(str, words)],
-            env=os.environ
-            | {"PYTHONPATH": self._paths, "DIARY": str(self.diary)}
-            | {"STEP_SECONDS": str(step_seconds)},
+            env=os.environ | self.environment(step_seconds),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -79,6 +77,11 @@ class Bench:
             # Where the tests run in the background, the interrupt is ignored and that is inherited.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
+
+    def environment(self, step_seconds: float) -> dict[str, str]:
+        """What makes a Python that is started with it keep the diary."""
+        about = {"PYTHONPATH": self._paths, "DIARY": str(self.diary)}
+        return about | {"STEP_SECONDS": str(step_seconds)}
 
     def wait_for(self, process: subprocess.Popen[str], pattern: str) -> None:
         """Until such a file is in the store."""

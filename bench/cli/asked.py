@@ -172,12 +172,20 @@ def means_of(processes: int, track: list[str] | None) -> dict[str, Any]:
     return means
 
 
-def asking(verb: Callable[[Asked], None]) -> Callable[..., None]:
-    """A command with the options of `read`, so that `run` and `plan` never differ in them."""
+def asking(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of `read`, so that `run` and `plan` never differ in them.
+
+    What the verb takes beside what was asked becomes options of its own.
+    """
+    common, shape = signature(read, eval_str=True), signature(verb, eval_str=True)
+    _, *own = shape.parameters.values()
 
     @wraps(read)
     def command(**options: Any) -> None:
-        verb(read(**options))
+        given = {option.name: options.pop(option.name) for option in own}
+        verb(read(**options), **given)
 
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__
+    parameters = [*common.parameters.values(), *own]
+    command.__signature__ = common.replace(parameters=parameters)  # type: ignore[attr-defined]
     return command

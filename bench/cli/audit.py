@@ -13,6 +13,7 @@ import typer
 
 from bench.cli import options as o
 from bench.cli.computing import compute, open_store, tell
+from bench.cli.executing import executor_of
 from bench.errors import UsageError, ValidationError
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ def audit(
     store: o.StoreDir = None,
     plugins: o.Plugins = None,
     workers: o.Workers = None,
+    executor: o.ExecutorName = "local",
+    address: o.Address = None,
+    slurm: o.Slurm = None,
+    max_time: o.MaxTime = None,
+    max_memory: o.MaxMemory = None,
     form: o.Form = "table",
     out: Annotated[Path | None, typer.Option(help="Write the report here, as Markdown.")] = None,
 ) -> None:
@@ -84,8 +90,8 @@ def audit(
     --base sd-v1-5 --members folder:trained-on --holdouts folder:kept-back
     """
     from bench.audits.request import AuditRequest
-    from bench.executors.executor import Executor
 
+    where = executor_of(executor, workers, address, slurm or [], max_time, max_memory)
     shape = o.form(form)
     if out is not None:
         _check_out(out)
@@ -104,7 +110,7 @@ def audit(
         seed=seed,
         plugins=plugins or [],
     ).plan()
-    found = _computed(planned, open_store(store), Executor(workers=workers))
+    found = _computed(planned, open_store(store), where)
     _print(found, planned, shape)
     if out is not None:
         _write(out, found, planned)

@@ -9,6 +9,7 @@ import typer
 
 from bench.cli import options as o
 from bench.cli.computing import compute, open_store, tell
+from bench.cli.executing import executor_of
 from bench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def reproduce(
     offline: o.Offline = False,
     store: o.StoreDir = None,
     workers: o.Workers = None,
+    executor: o.ExecutorName = "local",
+    address: o.Address = None,
+    slurm: o.Slurm = None,
+    max_time: o.MaxTime = None,
+    max_memory: o.MaxMemory = None,
     form: o.Form = "table",
 ) -> None:
     """Repeat a table or figure of Zhai et al. 2024 and print it beside the paper's figures.
@@ -49,12 +55,12 @@ def reproduce(
     Killed, the same command goes on. What other runs computed is used. Example: bench reproduce
     table5
     """
-    from bench.executors.executor import Executor
     from bench.reproduction.experiments import EXPERIMENTS
     from bench.reproduction.repeat import repeat
     from bench.request import Request, sampling
     from bench.runs import save
 
+    where = executor_of(executor, workers, address, slurm or [], max_time, max_memory)
     shape = o.form(form)
     if experiment is None:
         _list(shape)
@@ -80,7 +86,7 @@ def reproduce(
     repeated = repeat(asked, on, recipes, tell)
     if repeated.requests:
         tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.label}")
-    errors = compute(place, repeated.ends, Executor(workers=workers))
+    errors = compute(place, repeated.ends, where)
     for what, error in errors:
         tell(f"error: {what}: {error}")
     if errors:

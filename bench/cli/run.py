@@ -30,7 +30,15 @@ def run(asked: Asked) -> None:
 
 
 @asking
-def plan(asked: Asked) -> None:
+def plan(
+    asked: Asked,
+    price: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="What an hour of a device costs, in any currency; models are charged."
+        ),
+    ] = None,
+) -> None:
     """What `bench run` with these options would compute, what is cached, and how long it takes."""
     from bench.boards.tables import render
     from bench.estimates import Estimator
@@ -38,8 +46,10 @@ def plan(asked: Asked) -> None:
 
     stages = all_stages(asked.cells(say=tell))
     estimator = Estimator(asked.store)
-    records = [estimator.record(stage) for stage in stages]
-    total = estimator.total(stages, asked.executor.slots(asked.means.get("processes", 1)))
+    wanted = estimator.wanted(stages)
+    records = [estimator.record(stage, wanted) for stage in stages]
+    slots = asked.executor.slots(asked.means.get("processes", 1))
+    total = estimator.total(stages, wanted, slots, price)
     print(render(records, asked.form, [total, f"store: {asked.store.label}"]))
 
 

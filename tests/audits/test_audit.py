@@ -169,13 +169,25 @@ def test_a_shadow_may_be_given_with_what_it_was_trained_on(ask, leaky, tiny_base
 
 
 @pytest.mark.slow
-def test_two_workers_find_the_same(ask, shell, forms, sides, tiny_base, tmp_path):
+@pytest.mark.parametrize(
+    "where", [("--workers", 2), ("--executor", "ray", "--workers", 2)], ids=["local", "ray"]
+)
+def test_wherever_it_is_computed_the_same_is_found(
+    ask, shell, forms, sides, tiny_base, tmp_path, where
+):
     words = (*FAST, "--format", "json")
-    one = ask(forms["pipeline"], *words)
-    two = shell(
+    here = ask(forms["pipeline"], *words)
+    there = shell(
         "audit", "--target", forms["pipeline"], "--base", tiny_base,
         "--members", f"folder:{sides['members']}", "--holdouts", f"folder:{sides['holdouts']}",
-        "--store", tmp_path / "other", "--workers", 2, *words,
+        "--store", tmp_path / "other", *where, *words,
     )  # fmt: skip
-    assert two.code == 0, two.err
-    assert json.loads(two.out) == json.loads(one.out)
+    assert there.code == 0, there.err
+    assert json.loads(there.out) == json.loads(here.out)
+
+
+def test_time_that_is_spent_ends_it_with_5(ask, forms):
+    told = ask(forms["unet"], *FAST, "--max-time", "1s")
+    assert told.code == 5
+    assert "--max-time is spent" in told.err.splitlines()[-1]
+    assert told.out == ""

@@ -41,6 +41,15 @@ def test_table_3_attacks_the_base_itself(cli: Cli, small: tuple[Any, ...]) -> No
     assert "comparisons of AUC" in found["notes"][1]
 
 
+def test_time_that_is_spent_ends_it_with_5(
+    shell: Cli, tmp_path: Path, small: tuple[Any, ...]
+) -> None:
+    told = shell("reproduce", "table3", *small[:-1], tmp_path / "store", "--max-time", "2s")
+    assert told.code == 5, told.err
+    assert "--max-time is spent" in told.err.splitlines()[-1]
+    assert told.out == ""
+
+
 def test_figure_1_is_drawn_for_whole_and_cut_captions(cli: Cli, small: tuple[Any, ...]) -> None:
     told = cli("reproduce", "fig1", *small, "--recipe", "quick", "--steps", 2, "--format", "md")
     assert told.code == 0, told.err

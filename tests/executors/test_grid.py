@@ -70,9 +70,15 @@ ENGINES = {
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
 def test_every_executor_gives_the_same_bits_and_computes_every_stage_once(
-    tmp_path: Path, tiny_words: tuple[Any, ...], quiet: Bench, engine: Any
+    tmp_path: Path,
+    tiny_words: tuple[Any, ...],
+    quiet: Bench,
+    engine: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(tmp_path, (*tiny_words, *GRID))
+    for name, value in bench.environment(step_seconds=0).items():
+        monkeypatch.setenv(name, value)  # workers of a cluster have the environment of its start
     with engine() as words:
         process = bench.start(4, *words, step_seconds=0)
         out, err = process.communicate(timeout=2400)
