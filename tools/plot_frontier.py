@@ -20,19 +20,19 @@ RATES = {
     "learning_rate": "a quarter of it",
     "learning_rate[scale=4.0]": "four times it",
 }
-GAP = 2.2
-"""Points of AUC between two names in the margin."""
+WORST = 0.2
+"""KID at which the plot ends; what is beyond stands at its edge."""
 
 
 def main(entries: Path, out: Path) -> None:
     """One figure; defenses with the 95 % intervals of the board."""
     found = [standing(one, Resamples.of(sizes(one)), one.seeds) for one in all_entries(entries)]
     plt.rcParams.update({"svg.hashsalt": "frontier", "font.size": 9})
-    figure, axes = plt.subplots(figsize=(9, 5.4))
+    figure, axes = plt.subplots(figsize=(9, 7))
     for label, told in RATES.items():
         _path(axes, [one for one in found if one.label == label], f"undefended, {told}")
     axes.axhline(50, color="grey", lw=0.8, ls=":")
-    axes.invert_xaxis()
+    axes.set_xlim(WORST, 0.108)
     _defenses(axes, [one for one in found if not one.undefended])
     axes.set_xlabel("KID to unseen real pictures (better to the right)")
     axes.set_ylabel("AUC of the worst attack (chance 50)")
@@ -52,19 +52,24 @@ def _path(axes: plt.Axes, standings: list[Standing], name: str) -> None:
 
 
 def _defenses(axes: plt.Axes, standings: list[Standing]) -> None:
-    """Crosses of both intervals, their names in the margin without overlap."""
-    edge = min(one.cost().low for one in standings) - 0.004
-    height = 101.0
-    for one in sorted(standings, key=lambda one: -one.worst.auc.value):
+    """Crosses of both intervals; their names down the margin, in the order of their AUC."""
+    ordered = sorted(standings, key=lambda one: -one.worst.auc.value)
+    for one, height in zip(ordered, np.linspace(0.99, 0.01, len(ordered)), strict=True):
         cost, leak = one.cost(), 100 * one.worst.auc.value
         low, high = np.quantile(100 * one.worst.auc.draws, [0.025, 0.975])
         spread = {"xerr": [[cost.value - cost.low], [cost.high - cost.value]],
                   "yerr": [[leak - low], [high - leak]]}  # fmt: skip
-        axes.errorbar(cost.value, leak, **spread, fmt="ks", ms=4, lw=0.6, alpha=0.7)
-        height = min(leak, height - GAP)
+        beyond = cost.value > WORST
+        place = (WORST if beyond else cost.value, leak)
+        if beyond:
+            axes.plot(*place, "k<", ms=5, clip_on=False)
+        else:
+            axes.errorbar(*place, **spread, fmt="ks", ms=3, lw=0.5, alpha=0.6)
         axes.annotate(
-            one.label, (cost.value, leak), (edge, height), va="center", size=8,
-            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "grey"}, annotation_clip=False,
+            one.label + (f" (KID {cost.value:.2f})" if beyond else ""), place, (1.02, height),
+            textcoords="axes fraction", va="center", size=8,
+            arrowprops={"arrowstyle": "-", "lw": 0.3, "color": "grey", "shrinkA": 0,
+                        "relpos": (0, 0.5)},
         )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,13 @@ def test_a_thousand_cells_in_one_run(
             "--samples", "8")  # fmt: skip
     bench = Bench(tmp_path, (*tiny_words, *grid))
     process = bench.start(2, step_seconds=0)
-    held = list(memory(process, bench.store))
-    out, err = process.communicate(timeout=60)
+    held: list[tuple[int, int]] = []
+    while True:
+        try:
+            out, err = process.communicate(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            held += memory(process, bench.store)
     assert process.returncode == 0, err
     assert len([line for line in out.splitlines() if line.startswith("none ")]) >= TIMES
     computed = bench.told("computed")
@@ -47,16 +51,12 @@ def test_a_thousand_cells_in_one_run(
     assert len(json.loads(again.out)["rows"]) == TIMES
 
 
-def memory(process: subprocess.Popen[str], store: Path) -> Iterator[tuple[int, int]]:
-    """(finished cells, bytes of the run and its workers together) while it goes on."""
-    while process.poll() is None:
-        cells = sum(1 for _ in store.glob("stages/metrics/*"))
-        size = 0
-        try:
-            run = psutil.Process(process.pid)
-            for one in [run, *run.children(recursive=True)]:
-                size += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-        yield cells, size
-        time.sleep(1)
+def memory(process: subprocess.Popen[str], store: Path) -> list[tuple[int, int]]:
+    """(finished cells, bytes of the run and its workers together); nothing where one has ended."""
+    cells = sum(1 for _ in store.glob("stages/metrics/*"))
+    try:
+        run = psutil.Process(process.pid)
+        family = [run, *run.children(recursive=True)]
+        return [(cells, sum(one.memory_info().rss for one in family))]
+    except psutil.NoSuchProcess:
+        return []
