@@ -210,6 +210,36 @@ class Audit(Exact):
     about: dict[str, Any]
 
 
+class Written(Exact):
+    """A file of a new plugin."""
+
+    file: str
+
+
+class Checked(Exact):
+    """One check of the contract."""
+
+    kind: Literal["attack", "defense"]
+    check: str
+    state: Literal["ok", "failed", "not applicable"]
+    said: str = Field(description="what to do, or why it does not apply; empty where it is ok")
+
+
+class Entry(Exact):
+    """An entry that was written and holds."""
+
+    entry: str
+    path: str
+
+
+class Fetched(Exact):
+    """One thing that is known of a base or a data set."""
+
+    what: Literal["base", "data"]
+    field: str
+    found: str
+
+
 SCHEMAS: dict[str, type[BaseModel]] = {
     "run": Answer[RunRow],
     "resume": Answer[RunRow],
@@ -229,6 +259,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "export": Answer[Packed],
     "import": Answer[Taken],
     "doctor": Answer[Environment],
+    "new": Answer[Written],
+    "test": Answer[Checked],
+    "submit": Answer[Entry | Verdict],
+    "fetch": Answer[Fetched],
 }
 """By verb; `why KEY OTHER` has differences, `why KEY` facts."""
 

@@ -20,35 +20,50 @@ def fetch(
     base: Annotated[str | None, typer.Option(help="A base as after --base of `bench run`.")] = None,
     variant: o.Variant = None,
     offline: o.Offline = False,
+    form: o.Form = "table",
 ) -> None:
     """Fetch data or a base from the hub, or check what is on disk in full; later runs need no net.
 
     Examples: bench fetch --for coco:annotations/captions_train2017.json; bench fetch --base
     stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16
     """
+    from bench.boards.tables import render
+
+    shape = o.form(form)
     if what is None and base is None:
         raise UsageError("say what to fetch: --for DATA, --base BASE or both")
-    if base is not None:
-        _base(base, variant, offline)
+    flaws: list[str] = []
+    found = {} if base is None else {"base": _base(base, variant, offline)}
     if what is not None:
-        _data(what, offline)
+        found["data"], flaws = _data(what, offline)
+    if shape == "table":
+        for lines in found.values():
+            print(*(f"{field:10} {line}" for field, line in lines.items()), sep="\n")
+    else:
+        records = [
+            {"what": kind, "field": field, "found": line}
+            for kind, lines in found.items()
+            for field, line in lines.items()
+        ]
+        print(render(records, shape, flaws))
+    if flaws:
+        raise ValidationError("; ".join(flaws))
 
 
-def _base(name: str, variant: str | None, offline: bool) -> None:
+def _base(name: str, variant: str | None, offline: bool) -> dict[str, str]:
     from bench.models.fetch import fetch_base
 
     found = fetch_base(name, variant, offline)
-    print(f"base       {found.name}{f' --variant {variant}' if variant else ''}")
-    print(f"folder     {found.folder}")
-    print(f"files      {found.files}, {found.size / 2**30:.2f} GiB")
-    print(f"identity   {found.identity}")
+    return {
+        "base": f"{found.name}{f' --variant {variant}' if variant else ''}",
+        "folder": str(found.folder),
+        "files": f"{found.files}, {found.size / 2**30:.2f} GiB",
+        "identity": found.identity,
+    }
 
 
-def _data(name: str, offline: bool) -> None:
+def _data(name: str, offline: bool) -> tuple[dict[str, str], list[str]]:
     from bench.data.fetch import fetch_data
 
     found = fetch_data(name, offline)
-    for field, line in found.lines.items():
-        print(f"{field:10} {line}")
-    if found.flaws:
-        raise ValidationError("; ".join(found.flaws))
+    return found.lines, found.flaws

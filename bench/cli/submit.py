@@ -30,11 +30,13 @@ def submit(
         bool, typer.Option("--allow-dirty", help="Allow code changed after its commit; marked so.")
     ] = False,
     store: o.StoreDir = None,
+    form: o.Form = "table",
 ) -> None:
     """Write an entry for every attacked model of these runs, all their attackers together.
 
     Prints the folders and checks what it wrote, as `bench validate` does.
     """
+    from bench.boards.tables import render
     from bench.cli.computing import open_store
     from bench.entries.build import Wording, build
     from bench.entries.code import provenance
@@ -43,7 +45,7 @@ def submit(
     from bench.entries.validate import validate
     from bench.runs import find
 
-    place = open_store(store)
+    shape, place = o.form(form), open_store(store)
     found = models(place, [find(place, run) for run in dict.fromkeys(runs)], partial=partial)
     code = provenance()
     if code.dirty and not allow_dirty:
@@ -56,10 +58,14 @@ def submit(
     for document, _ in made:
         check_place(out, document)
     written = [write(out, document, scores) for document, scores in made]
-    print(*written, sep="\n")
     verdict = validate(written, allow_dirty=allow_dirty)
+    notes = [str(note) for note in verdict.notes]
+    if shape == "table":
+        print(*written, sep="\n")
+    elif not verdict.problems:
+        print(render([{"entry": path.name, "path": str(path)} for path in written], shape, notes))
     if verdict.problems:
-        show(verdict, "table")
+        show(verdict, shape)
         raise typer.Exit(ValidationError.exit_code)
-    for note in verdict.notes:
+    for note in notes if shape in ("table", "csv") else ():
         print(f"note: {note}", file=sys.stderr)

@@ -26,6 +26,7 @@ ASKED: dict[str, list[tuple[Any, ...]]] = {
     "show": [("clid_th",), ("reph",), ("mini",), ("coco",)],
     "config": [(), ("--show-origin",), ("audit", "--show-origin")],
     "doctor": [()],
+    "fetch": [("--for", "scenes:n=120")],
 }
 
 
@@ -81,6 +82,12 @@ def test_output_of_a_store_holds_to_its_schema(
     holds("gc", cli("gc", "--older-than", "0s", *end))
     (copied / "stages" / "metrics" / metrics[0] / "record.json").unlink()
     holds("status", cli("status", *end))
+
+
+def test_output_about_a_plugin_holds_to_its_schema(cli: Callable[..., Any], tmp_path: Path) -> None:
+    end = ("--format", "json")
+    holds("new", cli("new", "defense", "my_own", "--out", tmp_path, *end))
+    holds("test", cli("test", tmp_path / "my_own.py", *end))
 
 
 def test_schemas_refuse_what_is_not_so() -> None:

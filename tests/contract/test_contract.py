@@ -164,3 +164,4 @@ def test_the_command_tells_that_there_is_no_such_plugin(cli: Callable[..., Any])
     ended = cli("test", "shufle")
     assert (ended.code, ended.out) == (2, "")
     assert "did you mean shuffle" in ended.err
+    assert cli("test", "./nope.py").err.startswith("error: no file nope.py; ")

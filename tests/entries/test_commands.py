@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import jsonschema
 import pytest
+
+from bench.schemas import schema
 
 REGISTER = """
 import atexit, sys
@@ -26,7 +29,9 @@ def test_submit_writes_one_entry_a_model_and_checks_it(cli, runs, tmp_path):
     )
     # Asked again it writes the same bytes over them.
     before = (out / "none-tiny" / "scores.npz").read_bytes()
-    assert cli("submit", runs.board, runs.later, *words).code == 0
+    told = cli("submit", runs.board, runs.later, *words, "--format", "json")
+    assert told.code == 0
+    jsonschema.validate(json.loads(told.out), schema("submit"))
     assert (out / "none-tiny" / "scores.npz").read_bytes() == before
 
 
