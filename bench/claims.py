@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, UsageError
+from bench.files import full_disk_is_told
 
 if TYPE_CHECKING:
     from filelock import SoftFileLease
@@ -77,13 +78,12 @@ def claimed(place: Path) -> Iterator[Claim]:
     from filelock import LeaseSettingsMismatch
 
     lease = _lease(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lease.acquire()
+        with full_disk_is_told(place.parent.parent):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            lease.acquire()
     except LeaseSettingsMismatch as error:
-        raise UsageError(
-            f"{error}: say the same BENCH_SILENCE wherever this store is used"
-        ) from None
+        raise _other_silence(error) from None
     try:
         yield Claim(lease)
     finally:
@@ -97,17 +97,30 @@ class Observer:
         self._place, self._lease = place, _lease(place)
 
     def busy(self) -> bool:
-        """Whether somebody holds it: not where it is given up, its holder dead, or silent."""
+        """Whether somebody holds it: not where it is given up, its holder dead, or silent.
+
+        UsageError where its holder keeps another silence, and might be waited for in vain.
+        """
         from filelock import LeaseSettingsMismatch, Timeout
 
         if not self._place.exists():
             return False
         try:
-            self._lease.acquire(timeout=0)
-        except (Timeout, LeaseSettingsMismatch):
+            with full_disk_is_told(self._place.parent.parent):
+                self._lease.acquire(timeout=0)
+        except Timeout:
             return True
+        except LeaseSettingsMismatch as error:
+            raise _other_silence(error) from None
         self._lease.release()
         return False
+
+
+def _other_silence(error: Exception) -> UsageError:
+    return UsageError(
+        f"{error}: say the same BENCH_SILENCE wherever this store is used, and delete the claims "
+        "of machines that are gone from its folder locks"
+    )
 
 
 def _lease(place: Path) -> SoftFileLease:

@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-from bench.store import file_digest, write_atomic
+from bench.files import file_digest, write_atomic
 
 LARGE = 16 << 20
 """Bytes from which a digest is remembered: smaller files are read in a hundredth of a second."""

@@ -12,7 +12,7 @@ A message is one line that says what is wrong, where, and what to do next.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 INTERRUPTED = 130
 
@@ -47,6 +47,12 @@ class BudgetError(BenchError):
     """Disk, memory or time is spent; the same command goes on where it stopped."""
 
     exit_code = 5
+    failed: Mapping[str, BenchError] = {}
+    """What had failed before, by key."""
+
+
+class UnsentError(BudgetError):
+    """All is computed and some of it did not reach the bucket; the same command sends it."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> UsageError:

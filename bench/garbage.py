@@ -24,7 +24,7 @@ class Piece:
     """A file or folder that may go."""
 
     what: str
-    """run, stage, record, work, aside, cache or log."""
+    """run, stage, record, work, aside, cache, jobs or log."""
     path: Path
     why: str
     size: int
@@ -57,6 +57,8 @@ def garbage(store: Store, older_than: float) -> list[Piece]:
           for path in _children(store.root / "aside")),
         *(_piece("cache", path, "made anew when it is needed")
           for path in _children(store.root / "cache")),
+        *(_piece("jobs", path, "of a run on a cluster that was killed")
+          for path in _children(store.root / "jobs")),
         *_logs(store, superseded, index),
     ]  # fmt: skip
     return [piece for piece in found if _changed(piece.path) < newest]
@@ -75,7 +77,7 @@ def remove(store: Store, older_than: float) -> list[Piece]:
         computing = any(store.busy(path.name) for path in _children(store.root / "work"))
         for piece in garbage(store, older_than):
             held = piece.what in ("stage", "work") and store.busy(piece.key)
-            if held or (computing and piece.what == "cache"):
+            if held or (computing and piece.what in ("cache", "jobs")):
                 continue
             _delete(store, piece)
             gone.append(piece)

@@ -74,7 +74,7 @@ class Record:
         """Writes it, and what is still to come, to the end of `<folder>/<run>.log`."""
         from logging.handlers import MemoryHandler
 
-        from bench.store import full_disk_is_told, make_folder
+        from bench.files import full_disk_is_told, make_folder
 
         with full_disk_is_told(folder):
             file = _File(make_folder(folder, "--store") / f"{run}.log", encoding="utf-8")

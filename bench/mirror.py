@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import OfflineError, UsageError
+from bench.files import write_atomic
 from bench.logs import log
 from bench.paths import expanded
+from bench.records import flaw_in, plain_name, sound_record
 from bench.remote import Remote
 from bench.specs import Stage
-from bench.store import Store, flaw_in, plain_name, sound_record, write_atomic
+from bench.store import Store
 
 
 def mirror_folder(url: str) -> Path:
@@ -84,6 +86,8 @@ class Mirror(Store):
     def _fetch(self, kind: str, key: str, text: bytes) -> None:
         name = f"pull-{key}"
         with self.lock(name) as claim:
+            if self.folder(kind, key).exists():  # another command was faster
+                return
             try:
                 made = self.scratch(name, claim) / "out"
                 shutil.rmtree(made, ignore_errors=True)

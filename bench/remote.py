@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import OfflineError, UsageError
+from bench.files import is_full
 
 LISTED = 30.0
 """Seconds for which a listing is believed."""
@@ -107,6 +108,8 @@ class Remote:
         except (UsageError, KeyboardInterrupt):
             raise
         except Exception as error:
+            if is_full(error):
+                raise
             raise OfflineError(
                 f"store {self.url} cannot be {what}: {_said(error)}; see to network and "
                 "credentials, then run the same command"
@@ -119,7 +122,8 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
-        fs, root = url_to_fs(url, use_listings_cache=False)
+        folders = {"auto_mkdir": True} if scheme == "file" else {}
+        fs, root = url_to_fs(url, use_listings_cache=False, **folders)
     except ImportError as error:
         extra = EXTRA.get(scheme)
         how = f"pip install 't2i-defense-bench[{extra}]'" if extra else _said(error)

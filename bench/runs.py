@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, unknown
+from bench.files import full_disk_is_told, write_atomic
 from bench.request import Request
 from bench.specs import Sampling, Stage, walked
-from bench.store import Store, full_disk_is_told, write_atomic
+from bench.store import Store
 
 NOTES = "runs"
 """Names the lock under which notes are written: none appears while garbage is collected."""

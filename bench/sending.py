@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from bench.errors import BenchError, BudgetError
+from bench.errors import BenchError, UnsentError
 from bench.logs import log
 from bench.mirror import Mirror
 from bench.specs import Stage
@@ -26,8 +26,8 @@ class Sender:
         if stage.key not in self._sent:
             self._sent[stage.key] = self._pool.submit(self._store.send, stage.kind, stage.key)
 
-    def finish(self, stages: Iterable[Stage]) -> BenchError | None:
-        """Waits, then sends what is here of these and not there; BudgetError if some is left."""
+    def finish(self, stages: Iterable[Stage]) -> UnsentError | None:
+        """Waits, then sends what is here of these and not there; UnsentError if some is left."""
         waiting = [one for one in self._sent.values() if not one.done()]
         if waiting:
             log.info("sending %d finished stages to %s", len(waiting), self._store.label)
@@ -38,7 +38,7 @@ class Sender:
             try:
                 self._store.send(stage.kind, stage.key)
             except BenchError as error:
-                return BudgetError(
+                return UnsentError(
                     f"{len(left) - number} finished stages are in {self._store.root} and not sent: "
                     f"{error}, which sends them"
                 )

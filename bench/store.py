@@ -13,11 +13,8 @@ Several machines may share the folder.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -26,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.claims import Claim, Observer, claimed
-from bench.errors import BudgetError, UsageError
+from bench.errors import UsageError
+from bench.files import file_digest, flush, make_folder, write_atomic
 from bench.paths import expanded
-from bench.specs import Stage, canonical
+from bench.records import digest_json, flaw_in, sound_record, sound_record_in
+from bench.specs import Stage
 
 
 def default_root() -> Path:
@@ -38,52 +37,6 @@ def default_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("t2i-defense-bench")
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Whole or not at all: written beside its place, flushed to disk, renamed into it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with beside.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    beside.replace(path)
-
-
-@contextmanager
-def full_disk_is_told(where: Path) -> Iterator[None]:
-    """Turns a full disk into one clear line."""
-    try:
-        yield
-    except Exception as error:
-        # safetensors has an error type of its own that only names the system's number.
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error):
-            raise BudgetError(
-                f"no space left under {where}; free some or name another place with --store, "
-                "then run the same command: finished stages are kept"
-            ) from error
-        raise
-
-
-def make_folder(place: Path, option: str) -> Path:
-    """The folder, made if need be; UsageError naming the option if it cannot be written."""
-    try:
-        with full_disk_is_told(place):
-            place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot make folder {place} ({error.strerror}); name another with {option}"
-        ) from None
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"folder {place} may not be written; name another with {option}")
-    return place
 
 
 class Store:
@@ -158,8 +111,11 @@ class Store:
             yield claim
 
     def busy(self, key: str) -> bool:
-        """Whether somebody holds the claim on it at this moment."""
-        return self.observer(key).busy()
+        """Whether somebody holds the claim on it at this moment, whatever silence they keep."""
+        try:
+            return self.observer(key).busy()
+        except UsageError:
+            return True
 
     def observer(self, key: str) -> Observer:
         """For one who waits until nobody does."""
@@ -203,7 +159,7 @@ class Store:
             "spec": spec,
             "files": files,
             "result": result,
-            "result_digest": _digest_json(result),
+            "result_digest": digest_json(result),
             "made": provenance,
         }
         text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
@@ -214,7 +170,7 @@ class Store:
     def _place(self, kind: str, key: str, made: Path) -> None:
         """Flushes a whole folder and renames it into its place, where there is none yet."""
         for path in made.iterdir():
-            _flush(path)
+            flush(path)
         place = self.folder(kind, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -222,19 +178,21 @@ class Store:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        _flush(place.parent)
+        flush(place.parent)
 
     def sweep(self) -> None:
-        """Removes scratch of finished stages, which a kill amid `publish` leaves behind."""
-        for path in (self.root / "work").glob("*"):
-            finished = any((self.root / "stages").glob(f"*/{path.name}/record.json"))
-            if finished and not self.busy(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+        """Removes scratch and claims of finished stages, which a kill amid `publish` leaves."""
+        scratch = {path.name for path in (self.root / "work").glob("*")}
+        for key in scratch | {path.stem for path in (self.root / "locks").glob("*.lease")}:
+            finished = any((self.root / "stages").glob(f"*/{key}/record.json"))
+            # To ask takes a dead holder's claim away.
+            if finished and not self.busy(key):
+                shutil.rmtree(self.work(key), ignore_errors=True)
 
     def finished(self, kind: str, key: str) -> dict[str, Any] | None:
         """The record of a finished entry, its artefacts may be elsewhere; None if none is sound."""
-        here = _sound_record(self.folder(kind, key) / "record.json", kind, key)
-        return here or _sound_record(self.kept_record(kind, key), kind, key)
+        here = sound_record_in(self.folder(kind, key) / "record.json", kind, key)
+        return here or sound_record_in(self.kept_record(kind, key), kind, key)
 
     def kept_record(self, kind: str, key: str) -> Path:
         """Where the record of a stage lies whose artefacts are not in this store."""
@@ -262,65 +220,5 @@ class Store:
         found = (self.root / "stages" / kind).glob("*/record.json")
         by_age = sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
         for path in by_age[-newest:] if newest else by_age:
-            if record := _sound_record(path, kind, path.parent.name):
+            if record := sound_record_in(path, kind, path.parent.name):
                 yield path.parent.name, record
-
-
-def flaw_in(folder: Path, kind: str, key: str) -> str | None:
-    """What is wrong with the folder of an entry, wherever it lies."""
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        if _digest_json(record["spec"]) != key or record["spec"]["kind"] != kind:
-            return "record.json: not the specification of this key"
-        if record["result_digest"] != _digest_json(record["result"]):
-            return "record.json: the result differs from its digest"
-        return next(_flaws_of_files(folder, record["files"]), None)
-    except FileNotFoundError as error:
-        return f"{Path(error.filename).name}: missing"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "record.json: unreadable"
-
-
-def _flaws_of_files(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
-    for name, digest in files.items():
-        if not plain_name(name):
-            yield f"record.json: {name!r} is no name of an artefact"
-        elif file_digest(folder / name) != digest:
-            yield f"{name}: content differs from its digest"
-
-
-def plain_name(name: str) -> bool:
-    """Whether it can only name a file directly in a folder, and one that `ls` shows."""
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}", name) is not None
-
-
-def _sound_record(path: Path, kind: str, key: str) -> dict[str, Any] | None:
-    """The record, if it belongs to this key and its result is the one that was written."""
-    try:
-        return sound_record(path.read_bytes(), kind, key)
-    except OSError:
-        return None
-
-
-def sound_record(text: bytes, kind: str, key: str) -> dict[str, Any] | None:
-    """The same of a record's bytes."""
-    try:
-        record: dict[str, Any] = json.loads(text)
-        digests = _digest_json(record["spec"]), _digest_json(record["result"])
-        sound = digests == (key, record["result_digest"]) and record["spec"]["kind"] == kind
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return record if sound else None
-
-
-def _digest_json(value: Any) -> str:
-    return hashlib.sha256(canonical(json.loads(json.dumps(value))).encode()).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Asks the system to put a file or a folder's entries on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

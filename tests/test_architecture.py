@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "hub", "rng", "specs", "store", "digests", "api", "paths", "__version__"}
+GROUND = {"errors", "files", "hub", "records", "rng", "specs", "store", "digests", "api", "paths"}
+GROUND |= {"__version__"}
 NUMBERS = {"stats", "specs"}
 SHIPPED = {"api", "data.duplicates", "errors", "learning", "models.diffusion", "stats", "text"}
 SHIPPED |= {"training.recipe"}
@@ -27,8 +28,8 @@ MAY: dict[str, set[str]] = {
         "logs",
     }
     | {"specs", "store"},
-    "logs": {"store"},
-    "remote": {"errors"},
+    "logs": {"files"},
+    "remote": {"errors", "files"},
     "mirror": GROUND | {"logs", "remote"},
     "sending": GROUND | {"logs", "mirror"},
     "archives": GROUND | {"garbage", "plugins", "request", "runs"},
@@ -37,9 +38,11 @@ MAY: dict[str, set[str]] = {
     "rng": set(),
     "paths": set(),
     "specs": {"errors"},
-    "claims": {"errors"},
-    "store": {"claims", "errors", "paths", "specs"},
-    "digests": {"store"},
+    "files": {"errors"},
+    "records": {"files", "specs"},
+    "claims": {"errors", "files"},
+    "store": {"claims", "errors", "files", "paths", "records", "specs"},
+    "digests": {"files"},
     "hub": {"digests", "errors", "paths"},
     "api": {"attacking", "data.pairs", "defending"},
     "attacking": {"data.pairs"},
@@ -71,7 +74,7 @@ MAY: dict[str, set[str]] = {
     "stages": GROUND
     | {"composition", "data", "models", "plugins", "stats", "text", "training", "trust"}
     | {"utility"},
-    "executors": GROUND | {"claims", "stages"},
+    "executors": GROUND | {"claims", "logs", "stages"},
     "plan": GROUND,
     "once": {"specs"},
     "pipeline": GROUND | {"once", "plugins", "shards"},

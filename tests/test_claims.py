@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import SoftFileLease
 
 from bench import claims
-from bench.errors import UsageError
+from bench.errors import BudgetError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = """
@@ -95,7 +97,8 @@ def test_all_on_a_store_must_agree_on_the_silence(
 ) -> None:
     with holder(place):
         monkeypatch.setenv("BENCH_SILENCE", "3")
-        assert claims.Observer(place).busy()
+        with pytest.raises(UsageError, match="BENCH_SILENCE"):
+            claims.Observer(place).busy()
         with pytest.raises(UsageError, match="BENCH_SILENCE"), claims.claimed(place):
             pass
 
@@ -107,3 +110,16 @@ def test_a_silence_that_is_no_time_is_refused(
     monkeypatch.setenv("BENCH_SILENCE", said)
     with pytest.raises(UsageError, match="BENCH_SILENCE"), claims.claimed(place):
         pass
+
+
+def test_a_disk_that_is_full_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SoftFileLease, "acquire", full)
+    with pytest.raises(BudgetError, match="no space left"), claims.claimed(place):
+        pass
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    with pytest.raises(BudgetError, match="no space left"):
+        claims.Observer(place).busy()

@@ -14,9 +14,10 @@ import pytest
 
 from bench import store as store_module
 from bench.errors import BudgetError, UsageError
+from bench.files import file_digest, full_disk_is_told, write_atomic
 from bench.plan import missing
 from bench.specs import Stage
-from bench.store import Store, default_root, file_digest, write_atomic
+from bench.store import Store, default_root
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,7 +48,7 @@ def test_an_entry_is_there_whole_or_not_at_all(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module, "_flush", killed)
+    monkeypatch.setattr(store_module, "flush", killed)
     with pytest.raises(KeyboardInterrupt):
         publish(store, stage())
     assert not store.has(stage())
@@ -73,6 +74,21 @@ def test_scratch_that_a_kill_left_beside_a_finished_stage_is_swept(store: Store)
         assert {path.name for path in (store.root / "work").iterdir()} == {other.key, mine.key}
     store.sweep()
     assert [path.name for path in (store.root / "work").iterdir()] == [other.key]
+
+
+def test_a_claim_that_a_kill_left_on_a_finished_stage_is_swept(store: Store) -> None:
+    publish(store, stage())
+    code = f"""
+import os
+from pathlib import Path
+from bench.claims import claimed
+with claimed(Path({str(store._lease(stage().key))!r})):
+    os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert len(list((store.root / "locks").iterdir())) == 1
+    store.sweep()
+    assert list((store.root / "locks").iterdir()) == []
 
 
 def test_a_crash_while_writing_leaves_the_old_content(
@@ -108,11 +124,17 @@ def other_specification(folder: Path) -> None:
     (folder / "record.json").write_text(json.dumps(record))
 
 
+def unknown_time(folder: Path) -> None:
+    text = (folder / "record.json").read_text()
+    (folder / "record.json").write_text(text.replace('"seconds"', '"sekonds"'))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "altered file": (flip_a_byte, "scores.npz"),
     "truncated file": (lambda f: (f / "scores.npz").write_bytes(b""), "scores.npz"),
     "missing file": (lambda f: (f / "scores.npz").unlink(), "scores.npz: missing"),
     "altered result": (better_result, "result"),
+    "altered time": (unknown_time, "unreadable"),
     "altered specification": (other_specification, "specification"),
     "truncated record": (lambda f: (f / "record.json").write_text('{"spec"'), "unreadable"),
     "empty record": (lambda f: (f / "record.json").write_text(""), "unreadable"),
@@ -236,7 +258,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(BudgetError) as told, store_module.full_disk_is_told(store.root):
+    with pytest.raises(BudgetError) as told, full_disk_is_told(store.root):
         publish(store, stage(1))
     assert told.value.exit_code == 5
     assert "--store" in str(told.value)
@@ -249,12 +271,12 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
 def test_a_full_disk_is_told_in_the_words_of_safetensors_too(tmp_path: Path) -> None:
     from safetensors import SafetensorError
 
-    with pytest.raises(BudgetError), store_module.full_disk_is_told(tmp_path):
+    with pytest.raises(BudgetError), full_disk_is_told(tmp_path):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
 
 def test_other_errors_of_the_disk_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), store_module.full_disk_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError), full_disk_is_told(tmp_path):
         (tmp_path / "absent").read_bytes()
 
 

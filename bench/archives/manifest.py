@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from bench.errors import ValidationError as WrongError
+from bench.records import plain_name
 from bench.specs import OTHER_VERSIONS, STAGE_VERSIONS, Frozen
-from bench.store import plain_name
 
 NAME = "manifest.json"
 MOST = 64 << 20

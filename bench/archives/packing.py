@@ -14,9 +14,11 @@ from typing import IO, Any, Literal
 from bench import __version__
 from bench.archives.manifest import NAME, Alone, Manifest, Whole
 from bench.errors import UsageError, ValidationError
+from bench.files import full_disk_is_told
 from bench.garbage import closure, entries
+from bench.records import flaw_in
 from bench.runs import Run, noted
-from bench.store import Store, flaw_in, full_disk_is_told
+from bench.store import Store
 
 What = Literal["rows", "all"]
 LEFT = ("train", "adopt", "samples")

@@ -17,8 +17,10 @@ from bench.archives.notes import flaw_of_note
 from bench.archives.packing import Advance
 from bench.archives.reading import Members, opened
 from bench.errors import BudgetError
+from bench.files import full_disk_is_told
+from bench.records import flaw_in, sound_record
 from bench.runs import Run, keep, note_file, parsed
-from bench.store import Store, flaw_in, full_disk_is_told, sound_record
+from bench.store import Store
 
 SCRATCH = "import"
 """Names the lock and the scratch folder of an import: one at a time in a store."""

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench import __version__
-from bench.cli.computing import compute, leave_log, leave_note, tell
+from bench.cli.computing import compute, in_folder, leave_log, leave_note, tell
 from bench.errors import BenchError
+from bench.files import full_disk_is_told
 from bench.logs import log, recorded
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def answer(
     from bench.pipeline import cell_stages
     from bench.runs import save
 
-    with recorded() as record:
+    with recorded() as record, full_disk_is_told(store.root):
         ends = cell_stages(cells(tell))
         run = save(store, requests, ends)
         record.into(store.root / "logs", run.id)
@@ -94,10 +95,10 @@ def answer(
         log.debug("command: %s", shlex.join(sys.argv))
         log.debug("requests: %s", json.dumps(run.plain))
         errors = compute(store, ends, executor, means)
-        answered = Answer(run.id, store, ends, errors)
+        answered = Answer(run.id, in_folder(store), ends, errors)
         show(answered)
         for what, error in errors:
             log.error("error: %s: %s", what, error)
-        log.debug("run %s: %d of %d rows", run.id, run.finished(store), len(ends))
+        log.debug("run %s: %d of %d rows", run.id, len(answered.done), len(ends))
     leave_log(store, run.id)
     return answered

@@ -14,7 +14,7 @@ import typer
 from bench.cli import options as o
 from bench.cli.computing import compute, open_store, tell
 from bench.cli.executing import executor_of
-from bench.errors import UsageError, ValidationError
+from bench.errors import UnsentError, UsageError, ValidationError
 
 if TYPE_CHECKING:
     from bench.audits.findings import Findings
@@ -110,13 +110,15 @@ def audit(
         seed=seed,
         plugins=plugins or [],
     ).plan()
-    found = _computed(planned, open_store(store), where)
+    found, unsent = _computed(planned, open_store(store), where)
     _print(found, planned, shape)
     if out is not None:
         _write(out, found, planned)
     if found.failed:
         repeated = f"; remove from one side {found.repeats[0]}" if found.repeats else ""
         raise ValidationError(f"gates failed: {', '.join(found.failed)}{repeated}")
+    if unsent is not None:
+        raise unsent
 
 
 def _check_out(out: Path) -> None:
@@ -132,8 +134,13 @@ def _check_out(out: Path) -> None:
         raise UsageError(f"--out {out} cannot be written: Permission denied; name another place")
 
 
-def _computed(planned: Planned, place: Store, executor: Executor) -> Findings:
-    """What the attacks found, computed as far as it is not stored; the first error ends it."""
+def _computed(
+    planned: Planned, place: Store, executor: Executor
+) -> tuple[Findings, UnsentError | None]:
+    """What the attacks found, computed as far as it is not stored; the first error ends it.
+
+    That not all of it reached the bucket of a store is none.
+    """
     from bench.audits.findings import find
     from bench.audits.graph import audit_stage
 
@@ -141,17 +148,20 @@ def _computed(planned: Planned, place: Store, executor: Executor) -> Findings:
         tell(note)
     ends = [audit_stage(cell) for cell in planned.cells]
     given = {s.key: s for end in ends for s in end.walk() if s.kind in ("adopt", "split")}
+    unsent = None
     # Models that cannot be read are told before any training, and name themselves.
     for stages, itself in ((list(given.values()), True), (ends, False)):
-        errors = [
-            type(error)(str(error) if itself else f"{what}: {error}")
-            for what, error in compute(place, stages, executor)
-        ]
+        errors = []
+        for what, error in compute(place, stages, executor):
+            if isinstance(error, UnsentError):
+                unsent = error
+            else:
+                errors.append(type(error)(str(error) if itself else f"{what}: {error}"))
         for error in errors[1:]:
             tell(f"error: {error}")
         if errors:
             raise errors[0]
-    return find(place, ends)
+    return find(place, ends), unsent
 
 
 def _print(found: Findings, planned: Planned, shape: Format) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BudgetError, UsageError
+from bench.files import full_disk_is_told
 from bench.logs import log
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
     from bench.executors.executor import Executor
+    from bench.mirror import Mirror
     from bench.specs import Stage
     from bench.store import Store
 
@@ -56,8 +58,15 @@ def compute(
     """
     from bench.mirror import Mirror
 
-    if not isinstance(store, Mirror):
-        return _computed(store, ends, executor, means)
+    with full_disk_is_told(store.root):
+        if not isinstance(store, Mirror):
+            return _computed(store, ends, executor, means)
+        return _computed_and_sent(store, ends, executor, means)
+
+
+def _computed_and_sent(
+    store: Mirror, ends: list[Stage], executor: Executor, means: Mapping[str, Any] | None
+) -> list[tuple[str, BenchError]]:
     from bench.sending import Sender
     from bench.specs import walked
 
@@ -83,15 +92,13 @@ def _computed(
     from bench.executors.executor import run as run_stages
     from bench.naming import label
     from bench.plan import missing
-    from bench.store import Store
 
     store.sweep()
     stages = missing(store, ends, tell)
     if not stages:
         return []
     _check_devices(stages)
-    # While they are computed, what counts is what is in the folder.
-    here = Store(store.root)
+    here = in_folder(store)
     try:
         with Display(here, stages, done) as display:
             errors = run_stages(
@@ -99,8 +106,16 @@ def _computed(
                 apart=_foreign(stages), seconds=Estimator(here).seconds,
             )  # fmt: skip
     except BudgetError as error:
-        return [("stopped", error)]
+        failed = [(label(one), error.failed[one.key]) for one in stages if one.key in error.failed]
+        return [*failed, ("stopped", error)]
     return [(label(stage), errors[stage.key]) for stage in stages if stage.key in errors]
+
+
+def in_folder(store: Store) -> Store:
+    """Its folder alone, which has all that was asked for, whatever became of the bucket."""
+    from bench.store import Store
+
+    return Store(store.root)
 
 
 def leave_note(store: Store, run: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -55,9 +54,8 @@ def export(
         write(packed, expanded(file), begin(packed.size))
     unfinished = [f"run {run.id} has {run.finished(place)} of {len(run.metrics)} rows"
                   for run in runs if run.finished(place) < len(run.metrics)]  # fmt: skip
-    told = (
-        f"{file}: {', '.join(run.id for run in runs)}, {Path(file).stat().st_size / 2**20:.1f} MB"
-    )
+    size = expanded(file).stat().st_size / 2**20
+    told = f"{file}: {', '.join(run.id for run in runs)}, {size:.1f} MB"
     print(render(_records(packed), shape, [told, *unfinished]))
     if shape == "csv":
         print(told, *unfinished, sep="\n", file=sys.stderr)

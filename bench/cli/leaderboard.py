@@ -45,7 +45,7 @@ def leaderboard(
     from bench.boards.leaderboard import pages, render_pages
     from bench.cli.computing import open_store
     from bench.entries.gather import all_entries, of_store
-    from bench.store import full_disk_is_told, make_folder, write_atomic
+    from bench.files import full_disk_is_told, make_folder, write_atomic
 
     shape = o.form(form)
     if from_store:

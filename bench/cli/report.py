@@ -62,7 +62,7 @@ def report(
 
 def _write(path: Path, text: str) -> Path:
     """UsageError where the file cannot be written."""
-    from bench.store import full_disk_is_told, write_atomic
+    from bench.files import full_disk_is_told, write_atomic
 
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder; name a file, as {path / 'report.html'}")

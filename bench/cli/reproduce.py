@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import compute, open_store, tell
+from bench.cli.computing import compute, in_folder, leave_note, open_store, tell
 from bench.cli.executing import executor_of
 from bench.errors import UsageError, unknown
+from bench.logs import log
 
 if TYPE_CHECKING:
     from bench.boards.tables import Format
@@ -85,13 +86,16 @@ def reproduce(
     place, asked = open_store(store), EXPERIMENTS[experiment]
     repeated = repeat(asked, on, recipes, tell)
     if repeated.requests:
-        tell(f"run {save(place, repeated.requests, repeated.ends).id} in {place.label}")
-    errors = compute(place, repeated.ends, where)
+        run = save(place, repeated.requests, repeated.ends).id
+        leave_note(place, run)
+        tell(f"run {run} in {place.label}")
+    errors, here = compute(place, repeated.ends, where), in_folder(place)
+    if all(here.has(end) for end in repeated.ends):
+        _print(asked, repeated.parts(here), shape, quick=preset is not None)
     for what, error in errors:
-        tell(f"error: {what}: {error}")
+        log.error("error: %s: %s", what, error)
     if errors:
         sys.exit(max(error.exit_code for _, error in errors))
-    _print(asked, repeated.parts(place), shape, quick=preset is not None)
 
 
 def _recipes(base: str, recipe: str | None, preset: str | None) -> Recipes:

@@ -86,7 +86,7 @@ def _execute(asked: Asked) -> None:
             print(text)
             for line in answered.notes if asked.form == "csv" else ():
                 tell(line)
-            for line in _sharing(asked.store, answered.done):
+            for line in _sharing(answered.store, answered.done):
                 tell(line)
         tell(f"run {answered.id} in {asked.store.label}")
 

@@ -18,9 +18,9 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of what a verb prints with --format json (docs/schemas has them)."""
+    from bench.files import make_folder
     from bench.schemas import SCHEMAS
     from bench.schemas import schema as of
-    from bench.store import make_folder
 
     if out is not None:
         for name in SCHEMAS:

@@ -21,8 +21,8 @@ from bench.data.listing import Listing, Row
 from bench.data.pairs import Pairs
 from bench.data.pictures import RowError, decode
 from bench.errors import ValidationError
+from bench.files import write_atomic
 from bench.specs import canonical
-from bench.store import write_atomic
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from bench.entries.labels import KNOWN
 from bench.entries.schema import EMBEDDED, SEEDS
 from bench.errors import UsageError, ValidationError
+from bench.files import file_digest
 from bench.plugins import Kind, components
 from bench.runs import Run
 from bench.specs import Component, canonical
-from bench.store import Store, file_digest
+from bench.store import Store
 from bench.sweeps import read_sets
 
 OF_TARGET = (

@@ -13,7 +13,7 @@ from bench.entries.load import load
 from bench.entries.schema import DOCUMENT, SCORES
 from bench.entries.sealing import digest, text_of
 from bench.errors import UsageError, ValidationError
-from bench.store import full_disk_is_told, make_folder, write_atomic
+from bench.files import full_disk_is_told, make_folder, write_atomic
 
 
 def named(models: Sequence[Model], name: str | None) -> dict[str, Model]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.executors.budget import Budget
@@ -43,9 +44,9 @@ class Executor:
             return self.workers
         return default_workers(processes) if self.name == "local" else MANY
 
-    @property
+    @cached_property
     def budget(self) -> Budget:
-        """What this run may take from now on."""
+        """What may be taken from the first time that this is asked."""
         return Budget(self.max_seconds, self.max_gigabytes if self.name == "local" else None)
 
 

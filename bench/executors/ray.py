@@ -14,7 +14,10 @@ from bench.errors import UsageError
 from bench.executors.engine import DiedError, Ended, Orders
 from bench.executors.needs import Needs
 from bench.executors.work import attempt_all
+from bench.logs import log
 
+RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""Of a task, as its options and as nodes name them."""
 RETRIES = 3
 """How often Ray starts a task again whose worker or node has died."""
 
@@ -28,6 +31,7 @@ class Ray:
         self._task = self._ray.remote(attempt_all)
         self._devices = self._ray.cluster_resources().get("GPU", 0)
         self._refs: dict[Future[Ended], Any] = {}
+        self._alone, self._told = address is None, set[str]()
 
     def submit(self, root: Path, orders: Orders, needs: Needs) -> Future[Ended]:
         """As a task that asks for what the stage needs; of plain JSON, no plugin is pickled."""
@@ -36,11 +40,28 @@ class Ray:
             options["num_gpus"] = needs.devices
         if self._gigabytes is not None:
             options["memory"] = int(self._gigabytes * 1e9)
+        self._tell_what_no_node_has(options)
         ref = self._task.options(max_retries=RETRIES, **options).remote(root, list(orders))
         future: Future[Ended] = Future()
         self._refs[future] = ref
         ref.future().add_done_callback(lambda ended: self._pass_on(ended, future))
         return future
+
+    def _tell_what_no_node_has(self, options: dict[str, Any]) -> None:
+        """Ray waits for a larger node, which a cluster may start and this machine cannot."""
+        asked = {RESOURCES[name]: wanted for name, wanted in options.items() if name in RESOURCES}
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if any(all(node.get(k, 0) >= n for k, n in asked.items()) for node in nodes):
+            return
+        said = ", ".join(f"{n / 1e9:g} GB" if k == "memory" else f"{n} {k}"
+                         for k, n in asked.items() if n)  # fmt: skip
+        told = (f"no node of the Ray cluster has {said}, which --processes and --max-memory ask "
+                "for")  # fmt: skip
+        if self._alone:
+            raise UsageError(f"{told}; ask for less")
+        if said not in self._told:
+            self._told.add(said)
+            log.info("warning: %s; waiting until one joins", told)
 
     def flush(self) -> None:
         """Nothing waits: a task is Ray's when it is submitted."""
@@ -50,9 +71,11 @@ class Ray:
         return None
 
     def abandon(self) -> None:
-        for ref in self._refs.values():
-            self._ray.cancel(ref, force=True)
-        self._ray.shutdown()
+        try:
+            for ref in list(self._refs.values()):  # a thread of Ray's takes some out meanwhile
+                self._ray.cancel(ref, force=True)
+        finally:
+            self._ray.shutdown()
 
     def end(self) -> None:
         self._ray.shutdown()

@@ -63,22 +63,32 @@ class Running:
         """What another run computes at this moment."""
         self.suspects: dict[str, Stage] = {}
         """What ran when all workers died; run alone until it is known which one it was."""
+        self.apart: set[str] = set()
+        """What was in an order whose worker died; each is an order of its own."""
 
     def through(self) -> dict[str, BenchError]:
         """All that can be computed; the errors."""
-        while self.frontier or self.running:
-            self._look_at_theirs()
-            self._hand_out()
-            if self.running:
-                done, _ = wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
-                self._take_all(done)
-            elif self.theirs:
-                time.sleep(TICK)
-            else:
-                break
-            self.watcher.tick()
-            self.budget.check()
+        try:
+            while self.frontier or self.running:
+                self._go_on()
+                self.watcher.tick()
+                self.budget.check()
+        except BudgetError as error:
+            error.failed = dict(self.errors)
+            raise
         return self.errors
+
+    def _go_on(self) -> None:
+        self._look_at_theirs()
+        self._hand_out()
+        if self.running:
+            done, _ = wait(self.running, timeout=TICK, return_when=FIRST_COMPLETED)
+            self._take_all(done)
+        elif self.theirs:
+            time.sleep(TICK)
+        elif self.frontier:
+            left = len(list(self.frontier))
+            raise BenchError(f"{left} stages could not be handed out; run the same command again")
 
     def _look_at_theirs(self) -> None:
         for stage, observer in list(self.theirs.values()):
@@ -87,6 +97,7 @@ class Running:
             )  # before the look at the store: it is published before it is freed
             if self.store.has(stage):
                 del self.theirs[stage.key]
+                self.suspects.pop(stage.key, None)
                 self.watcher.finished(stage, self.store.record(stage)["made"]["seconds"])
                 self.frontier.stored(stage)
             elif not busy:
@@ -105,11 +116,17 @@ class Running:
     def _next(self) -> list[list[Stage]]:
         if not self.suspects:
             free = self.engine.slots - len(self.running)
-            return self.frontier.groups(free, self._refused, idle=not self.running)
+            groups = self.frontier.groups(free, self._refused, idle=not self.running)
+            return [part for group in groups for part in self._parted(group)][:free]
         if self.running:
             return []
         alone = ([one] for one in self.frontier.ready() if one.key in self.suspects)
         return [single for single in alone if not self._refused(single)][:1]
+
+    def _parted(self, group: list[Stage]) -> list[list[Stage]]:
+        """One by one where a worker died of one of them."""
+        whole = [stage for stage in group if stage.key not in self.apart]
+        return [*([whole] if whole else []), *([one] for one in group if one.key in self.apart)]
 
     def _hand_out(self) -> None:
         for together in self._next():
@@ -136,7 +153,9 @@ class Running:
         for future in done:
             together, error = self.running.pop(future), future.exception()
             if isinstance(error, DiedError):
-                self._bury(self._lost(together), error)
+                lost = self._lost(together)
+                if not self._alone(lost, error):
+                    self.apart |= self._given_back(lost)
             else:
                 self._take(together, future.result())
 
@@ -171,15 +190,26 @@ class Running:
         self._bury(lost, DiedError(self.engine.renew()))
 
     def _bury(self, lost: Sequence[Stage], died: DiedError) -> None:
-        if len(lost) == 1:
+        if self._alone(lost, died):
             self.suspects.clear()
-            self._take(lost, [_killed(died)])
-            self._give_up(lost[0])
-            return
+        else:
+            keys = self._given_back(lost)
+            self.suspects |= {stage.key: stage for stage in lost if stage.key in keys}
+
+    def _alone(self, lost: Sequence[Stage], died: DiedError) -> bool:
+        """Whether it is known what the worker died of: then that has failed."""
+        if len(lost) != 1:
+            return False
+        self._take(lost, [_killed(died)])
+        self._give_up(lost[0])
+        return True
+
+    def _given_back(self, lost: Sequence[Stage]) -> set[str]:
+        """To be tried again; their keys."""
         for stage in lost:
-            self.suspects[stage.key] = stage
             self.frontier.give_back(stage)
             self.watcher.returned(stage)
+        return {stage.key for stage in lost}
 
     def _give_up(self, dead: Stage) -> None:
         """An attack that ended its process once is asked nothing more in this run."""

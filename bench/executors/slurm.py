@@ -19,7 +19,7 @@ from typing import Any
 from bench.errors import UsageError
 from bench.executors.engine import DiedError, Ended, Orders
 from bench.executors.needs import Needs
-from bench.executors.work import attempt_all
+from bench.executors.work import LEAVING, attempt_all
 
 POLL = 1.0
 """Seconds between two looks at which jobs have ended."""
@@ -41,6 +41,7 @@ class Task:
         """Called by submitit when the cluster wants the job to end; the training has its own."""
         from submitit.helpers import DelayedSubmission
 
+        LEAVING.set()
         return DelayedSubmission(self, root, orders)
 
 
@@ -88,9 +89,9 @@ class Slurm:
         return None
 
     def abandon(self) -> None:
-        self._ended.set()
         for job in list(self._jobs.values()):
             job.cancel(check=False)
+        self.end()
 
     def end(self) -> None:
         self._ended.set()

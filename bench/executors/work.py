@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.claims import Claim
+from bench.claims import Claim, TakenOverError
 from bench.errors import BenchError, BudgetError
+from bench.executors import inputs
+from bench.files import full_disk_is_told
 from bench.specs import Stage
 from bench.stages import stage_function
 from bench.stages.held import forget
 from bench.stages.job import Job
 from bench.stages.progress import ProgressFile
-from bench.store import Store, full_disk_is_told
+from bench.store import Store
+
+LEAVING = threading.Event()
+"""Set once a cluster wants this process to end: what ends it then is no error of a stage."""
 
 
 def describe(stage: Stage, means: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -46,19 +52,28 @@ def attempt(root: Path, order: Mapping[str, Any]) -> float:
             return compute(root, order)
     except (BenchError, KeyboardInterrupt):
         raise
+    except SystemExit as error:
+        if LEAVING.is_set():
+            raise
+        raise _told(root, order, error) from None
     except MemoryError:
         raise BudgetError(
             "out of memory; finished stages are kept, run again with fewer --workers"
         ) from None
     except BaseException as error:  # noqa: BLE001
-        log = root / "logs" / f"{order['spec']['kind']}-{order['key'][:12]}.log"
-        with full_disk_is_told(root):
-            log.parent.mkdir(exist_ok=True)
-            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        said = (str(error) or "no message").splitlines()[0]
-        raise BenchError(
-            f"{type(error).__name__}: {said} (details: {log}); mend it, then run the same command"
-        ) from None
+        raise _told(root, order, error) from None
+
+
+def _told(root: Path, order: Mapping[str, Any], error: BaseException) -> BenchError:
+    """In one line, with its traceback in a log."""
+    log = root / "logs" / f"{order['spec']['kind']}-{order['key'][:12]}.log"
+    with full_disk_is_told(root):
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    said = (str(error) or "no message").splitlines()[0]
+    return BenchError(
+        f"{type(error).__name__}: {said} (details: {log}); mend it, then run the same command"
+    )
 
 
 def attempt_all(root: Path, orders: Sequence[Mapping[str, Any]]) -> list[float | BenchError]:
@@ -88,6 +103,8 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
                 if not store.holds(kind, key):
                     _compute(store, order, claim, began)
                 return time.monotonic() - began
+            except TakenOverError:
+                continue  # or its heart stood still for a while: its checkpoint goes on
             except Exception:
                 # What goes wrong for one that was taken over, or was not the first, is no news.
                 if not claim.lost and not store.holds(kind, key):
@@ -96,6 +113,7 @@ def compute(root: Path, order: Mapping[str, Any]) -> float:
 
 def _compute(store: Store, order: Mapping[str, Any], claim: Claim, began: float) -> None:
     spec, key = order["spec"], order["key"]
+    inputs.check(store, order["inputs"])
     work = store.scratch(key, claim)
     out = work / "out"
     shutil.rmtree(out, ignore_errors=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import OfflineError, UsageError
+from bench.files import file_digest
 from bench.hub import hub_name, snapshot
 from bench.models import adapters
 from bench.models.base import Base, base_identity, load_base
@@ -24,7 +25,6 @@ from bench.models.pretrained import named_digests
 from bench.models.weights import check_floats
 from bench.paths import expanded
 from bench.specs import Adopted
-from bench.store import file_digest
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from bench.store import write_atomic
+from bench.files import write_atomic
 
 
 class ProgressFile:

@@ -18,9 +18,9 @@ from typing import Any
 
 from bench import errors
 from bench.errors import BenchError, UsageError
+from bench.files import write_atomic
 from bench.stages.job import Job
 from bench.stages.progress import ProgressFile
-from bench.store import write_atomic
 
 ORDER, RESULT, LOG = "order.json", "result.json", "process-{}.log"
 

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.store import write_atomic
+from bench.files import write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import OfflineError, UsageError
-from bench.store import file_digest, make_folder
+from bench.files import file_digest, make_folder
 from bench.utility.generated import Pictures
 
 if TYPE_CHECKING:

@@ -89,6 +89,47 @@ def test_a_run_survives_a_lost_connection_and_another_machine_prints_its_rows(
     assert {path.parent.name for path in second.glob("stages/*/*")} == {"metrics"}
 
 
+BROKEN = """
+from dataclasses import dataclass
+from typing import ClassVar
+from bench.api import Attack
+
+@dataclass
+class Broken(Attack):
+    '''It raises.'''
+    name: ClassVar[str] = "broken"
+    queries: ClassVar[int] = 1
+    def features(self, target, pairs):
+        raise RuntimeError("broken")
+"""
+
+
+def test_finished_rows_are_printed_though_one_failed_and_the_connection_is_lost(
+    bucket: Bucket, at: At, words: tuple[Any, ...], cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    from bench.cli.progress import Display
+
+    at("first")
+    finished = Display.finished
+    (tmp_path / "broken.py").write_text(BROKEN)
+
+    def lose(display: Display, stage: Any, seconds: float) -> None:
+        if stage.kind == "features":
+            bucket.stop()
+            monkeypatch.setattr("bench.remote.LISTED", 0.0)  # and what it listed is old
+        finished(display, stage, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "finished", lose)
+        told = cli(*words, "--attack", tmp_path / "broken.py")
+    assert told.code == 5, told.err
+    assert {"loss", "clid_th"} <= set(told.out.split())
+    errors = [line for line in told.err.splitlines() if line.startswith("error: ")]
+    assert any("RuntimeError: broken" in line for line in errors)
+    assert "not sent" in errors[-1]
+
+
 def test_only_what_is_wanted_and_not_here_is_fetched(
     filled: Bucket, at: At, ran: Any, words: tuple[Any, ...], cli: Callable[..., Any]
 ) -> None:

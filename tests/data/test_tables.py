@@ -12,7 +12,7 @@ from pictured import Photo, photos, write_folder, write_parquet
 
 from bench.data.sources import open_source
 from bench.errors import BenchError, OfflineError, UsageError, ValidationError
-from bench.store import file_digest
+from bench.files import file_digest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

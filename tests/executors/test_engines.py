@@ -75,6 +75,13 @@ def test_memory_that_is_spent_ends_the_run_with_5(bench: Bench) -> None:
     assert "Traceback" not in err
 
 
+def test_what_ray_could_never_grant_here_is_told(bench: Bench) -> None:
+    process = bench.start(1, "--executor", "ray", "--max-memory", "90TB")
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 2, err
+    assert "no node of the Ray cluster has 1 CPU, 90000 GB, which" in err.splitlines()[-1]
+
+
 def test_a_budget_within_its_means_says_nothing() -> None:
     Budget(3600.0, 1e3).check()
     Budget().check()
