@@ -23,7 +23,7 @@ from bench.trust.permutation import permutation_gate
 
 SAMPLES = 12
 MADE = {"bench": "0.1.0", "python": "3.11", "machine": "x86_64", "finished": "2026-01-01T00:00:00Z",
-        "packages": {"numpy": "2"}}  # fmt: skip
+        "packages": {"numpy": "2"}, "seconds": 1.0}  # fmt: skip
 LIFTS = {"none": 1.5, "reph-rule": 1.0, "del1": 1.2, "shuffle": 0.5}
 
 

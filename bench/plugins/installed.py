@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -17,9 +19,14 @@ from bench.plugins.vouching import load_foreign
 
 def installed(kind: Kind, name: str | None = None) -> list[Plugin]:
     """Those that packages bring, not loaded yet; by name if there is one."""
-    group = f"bench.{PLURAL[kind]}"
-    found = entry_points(group=group) if name is None else entry_points(group=group, name=name)
-    return [_found(kind, point) for point in found]
+    points = _points(f"bench.{PLURAL[kind]}", tuple(sys.path))
+    return [_found(kind, point) for point in points if name in (None, point.name)]
+
+
+@cache
+def _points(group: str, _places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Read once for all the names of a command: it takes a look at every installed package."""
+    return tuple(entry_points(group=group))
 
 
 def loaded(plugin: Plugin) -> Plugin:
