@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,13 +76,17 @@ def silence() -> float:
 @contextmanager
 def claimed(place: Path) -> Iterator[Claim]:
     """Waits for the claim on this file, then holds it."""
-    from filelock import LeaseSettingsMismatch
+    from filelock import LeaseSettingsMismatch, Timeout
 
-    lease = _lease(place)
+    lease, blank = _lease(place), _Blank(place)
     try:
         with full_disk_is_told(place.parent.parent):
             place.parent.mkdir(parents=True, exist_ok=True)
-            lease.acquire()
+            while True:
+                with suppress(Timeout):
+                    lease.acquire(timeout=1)
+                    break
+                blank.watch()
     except LeaseSettingsMismatch as error:
         raise _other_silence(error) from None
     try:
@@ -94,7 +99,7 @@ class Observer:
     """Watches somebody's claim. Silence is seen by one that goes on watching, not by a glance."""
 
     def __init__(self, place: Path) -> None:
-        self._place, self._lease = place, _lease(place)
+        self._place, self._lease, self._blank = place, _lease(place), _Blank(place)
 
     def busy(self) -> bool:
         """Whether somebody holds it: not where it is given up, its holder dead, or silent.
@@ -109,11 +114,43 @@ class Observer:
             with full_disk_is_told(self._place.parent.parent):
                 self._lease.acquire(timeout=0)
         except Timeout:
+            self._blank.watch()
             return True
         except LeaseSettingsMismatch as error:
             raise _other_silence(error) from None
         self._lease.release()
         return False
+
+
+class _Blank:
+    """A claim's file with nothing in it: who made it died in that instant, or found the disk full.
+
+    filelock never takes such a file over, since its first versions wrote nothing; nobody here does.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._seen: tuple[tuple[int, int], float] | None = None
+
+    def watch(self) -> None:
+        """Removes it once it has been seen blank for as long as anybody may be silent."""
+        with suppress(FileNotFoundError):
+            about = self._place.stat()
+            which, now = (about.st_ino, about.st_ctime_ns), time.monotonic()
+            if about.st_size:
+                self._seen = None
+            elif self._seen is None or self._seen[0] != which:
+                self._seen = which, now
+            elif now - self._seen[1] >= silence():
+                self._remove(about.st_ino)
+
+    def _remove(self, which: int) -> None:
+        aside = self._place.with_name(f".{self._place.name}.{secrets.token_hex(8)}")
+        self._place.rename(aside)
+        if aside.stat().st_ino != which:  # somebody else's by now, who has not noticed yet
+            with suppress(FileExistsError):
+                os.link(aside, self._place)
+        aside.unlink()
 
 
 def _other_silence(error: Exception) -> UsageError:

@@ -123,3 +123,20 @@ def test_a_disk_that_is_full_is_told(place: Path, monkeypatch: pytest.MonkeyPatc
     place.touch()
     with pytest.raises(BudgetError, match="no space left"):
         claims.Observer(place).busy()
+
+
+def test_a_claim_in_which_nothing_was_written_is_taken_over(place: Path) -> None:
+    """Its maker died between making the file and writing it, or the disk was full."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    observer, began = claims.Observer(place), time.monotonic()
+    assert observer.busy()
+    while observer.busy():
+        assert time.monotonic() - began < 30
+        time.sleep(0.1)
+    assert time.monotonic() - began > 1
+    place.touch()
+    with claims.claimed(place) as claim:
+        claim.check()
+        assert place.stat().st_size
+    assert list(place.parent.iterdir()) == []
