@@ -107,8 +107,9 @@ def find(store: Store, id_: str | None) -> Run:
         for run in runs:
             if run.finished(store) < len(run.metrics):
                 return run
+        how = "every run is finished" if runs else "no run was ever asked of it"
         raise UsageError(
-            f"nothing to resume in {store.root}: every run is finished; `bench list runs` shows "
+            f"nothing to resume in {store.root}: {how}; `bench list runs` shows "
             "them, --store names another store"
         )
     for run in runs:

@@ -136,7 +136,7 @@ def _take(
 def _words(option: TyperOption, value: Any, folder: Path, place: str) -> Any:
     """A value of TOML as what the command line would have: text, switches, lists of texts."""
     if option.name == "set_" and isinstance(value, dict):
-        value = [f"{name}.{param}={given}" for name, params in value.items()
+        value = [f"{name}.{param}={_text(given)}" for name, params in value.items()
                  for param, given in _table(params, name, place).items()]  # fmt: skip
     if isinstance(value, dict):
         raise UsageError(f"{place}: {option.opts[0]} takes no table; write a value or a list")

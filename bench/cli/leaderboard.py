@@ -45,7 +45,6 @@ def leaderboard(
     from bench.boards.leaderboard import pages, render_pages
     from bench.cli.computing import open_store
     from bench.entries.gather import all_entries, of_store
-    from bench.files import full_disk_is_told, make_folder, write_atomic
 
     shape = o.form(form)
     if from_store:
@@ -64,13 +63,20 @@ def leaderboard(
     elif shape != "md":
         print(render_pages(made, shape))
     else:
-        for page in made:
-            if place is not None:
-                with full_disk_is_told(place):
-                    path = make_folder(place, "--out") / f"{page.name}.md"
-                    write_atomic(path, page.markdown().encode())
-                print(path, file=sys.stderr)
+        if place is not None:
+            _write(made, place)
+        for page in made:  # who reads it may leave before the end
             print(page.markdown())
+
+
+def _write(made: Sequence[Page], place: Path) -> None:
+    from bench.files import full_disk_is_told, make_folder, write_atomic
+
+    for page in made:
+        with full_disk_is_told(place):
+            path = make_folder(place, "--out") / f"{page.name}.md"
+            write_atomic(path, page.markdown().encode())
+        print(path, file=sys.stderr)
 
 
 def _check(made: Sequence[Page], out: Path) -> None:

@@ -56,6 +56,8 @@ class Verb(TyperCommand):
             return super().invoke(ctx)
         except UsageError as error:
             raise _blamed(ctx, self, error) from None
+        except BrokenPipeError:  # the reader of our output has left; typer would end with 1
+            os._exit(0)
 
 
 def flags(command: Any) -> dict[str, TyperOption]:

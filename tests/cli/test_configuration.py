@@ -205,3 +205,11 @@ def test_a_run_is_resumed_without_file_or_environment(
     run = find(store, None)
     assert [*run.requests[0].attacks] == ["loss[t=3]", "loss[t=4]"]
     assert save(store, run.requests, seen["a"]).id == run.id
+
+
+def test_a_list_of_the_file_may_be_a_parameter(bench: Bench, write: Write) -> None:
+    write('[run]\ndata = "scenes:n=120"\ndefense = "none"\nattack = "mc"\n'
+          "set.mc.timesteps = [100, 200]\n")  # fmt: skip
+    told = bench("plan")
+    assert told.code == 0, told.err
+    assert "mc[timesteps=(100, 200)]" in told.out
