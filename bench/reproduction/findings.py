@@ -127,7 +127,7 @@ class Verdict:
         yield f"{told}: {self.held} of {self.of} comparisons of AUC are the paper's way round."
         if self.reversed_:
             yield f"The other way round, intervals apart: {'; '.join(self.reversed_)}."
-        if self.open_:
+        if self.open_ and self.word != "not told apart":
             yield f"The other way round, intervals overlapping: {'; '.join(self.open_)}."
 
 
