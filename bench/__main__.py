@@ -1,6 +1,18 @@
-"""`python -m bench` is `bench`."""
+"""Where the `bench` command begins: `python -m bench` is the same."""
 
-from bench.cli.app import main
+import os
+
+
+def main() -> None:
+    """The command; a Ctrl-C amid its imports, or amid the end of one before, ends it in order."""
+    try:
+        from bench.cli.app import main as command
+
+        command()
+    except KeyboardInterrupt:
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
 
 if __name__ == "__main__":
     main()

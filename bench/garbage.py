@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.runs import NOTES, Run, note_file, saved
+from bench.runs import NOTES, Run, note_file, saved, unreadable
 from bench.store import Store
 
 
@@ -97,7 +97,12 @@ def _sorted_runs(store: Store) -> tuple[list[Run], list[Run]]:
 
 
 def _check_notes(store: Store, runs: list[Run]) -> None:
-    """UsageError for an unfinished run of an earlier version, which did not note its stages."""
+    """UsageError where it is not known what a run needs: an unreadable note, or an old one."""
+    for path in unreadable(store):
+        raise UsageError(
+            f"{path}: not a run's note (damaged, or another version's), so nobody knows what that "
+            "run needs; ask for the run again with that version, or remove the file to give it up"
+        )
     for run in runs:
         if not run.stages and run.finished(store) < len(run.metrics):
             raise UsageError(

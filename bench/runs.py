@@ -7,13 +7,15 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, unknown
 from bench.files import full_disk_is_told, write_atomic
+from bench.logs import log
 from bench.request import Request
 from bench.specs import Sampling, Stage, walked
 from bench.store import Store
@@ -89,15 +91,35 @@ def id_of(metrics: Sequence[str]) -> str:
 
 
 def saved(store: Store) -> list[Run]:
-    """All runs of the store, the last asked first; an unreadable note is passed over."""
+    """All runs of the store, the last asked first; an unreadable note is told of once."""
     found = []
+    for path, run in _read(store):
+        if run:
+            found.append(run)
+        else:
+            _tell_unreadable(path)
+    return sorted(found, key=lambda run: run.asked, reverse=True)
+
+
+def unreadable(store: Store) -> list[Path]:
+    """Notes that are no runs to this version: damaged, or another version's."""
+    return [path for path, run in _read(store) if run is None]
+
+
+def _read(store: Store) -> Iterator[tuple[Path, Run | None]]:
     for path in (store.root / "runs").glob("*.json"):
         try:
-            run = parsed(path.stem, json.loads(path.read_text(encoding="utf-8")))
+            yield path, parsed(path.stem, json.loads(path.read_bytes()))
         except ValueError:
-            continue
-        found += [run] if run else []
-    return sorted(found, key=lambda run: run.asked, reverse=True)
+            yield path, None
+
+
+@cache
+def _tell_unreadable(path: Path) -> None:
+    log.warning(
+        f"{path}: not a run's note (damaged, or another version's), so that run is not listed; "
+        "what it computed is kept: ask for it again, or remove the file to give it up"
+    )
 
 
 def find(store: Store, id_: str | None) -> Run:

@@ -42,8 +42,8 @@ def default_root() -> Path:
 class Store:
     """Finished stages under one root folder."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = make_folder(root, "--store")
+    def __init__(self, root: Path, *, reading: bool = False) -> None:
+        self.root = root if reading else make_folder(root, "--store")
 
     def folder(self, kind: str, key: str) -> Path:
         return self.root / "stages" / kind / key

@@ -85,7 +85,7 @@ MAY: dict[str, set[str]] = {
     "request": GROUND
     | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
     "asking": {"errors", "request"},
-    "runs": GROUND | {"request"},
+    "runs": GROUND | {"logs", "request"},
     "activity": GROUND | {"estimates", "naming", "pipeline", "runs"},
     "explaining": GROUND,
     "garbage": GROUND | {"runs"},

@@ -142,9 +142,10 @@ def _measured(standings: Sequence[Standing]) -> list[str]:
         if members
         else ""
     )
+    trainings = f"{len(pairs)} trainings (seeds)" if len(pairs) > 1 else "1 training (seed)"
     few = min(len(one.entry.seeds) for one in standings) < SEEDS_OF_A_BOARD
     return [
-        f"Measured on {len(pairs)} trainings (seeds) of each model, each with {pairs[0][0]} "
+        f"Measured on {trainings} of each model, each with {pairs[0][0]} "
         f"members and {pairs[0][1]} hold-outs of its own split, by version "
         f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
         "Percentages with 95 % intervals.",

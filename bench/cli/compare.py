@@ -60,7 +60,7 @@ def _of_run(run: str, model: str, store: str | None) -> Entry:
     from bench.entries.gather import of_run
     from bench.runs import find
 
-    place = open_store(store)
+    place = open_store(store, reading=True)
     found = {entry.about.title: entry for entry in of_run(place, find(place, run))}
     if model:
         if model not in found:

@@ -19,21 +19,28 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 
-def open_store(place: str | Path | None) -> Store:
-    """The store in this folder or at this URL; by default the user's."""
+def open_store(place: str | Path | None, *, reading: bool = False) -> Store:
+    """The store in this folder or at this URL; by default the user's.
+
+    Who only reads needs no right to write, and makes no folder: UsageError where none is.
+    """
     from bench.paths import expanded
     from bench.remote import is_url
     from bench.store import Store, default_root
 
-    said = place or os.environ.get("BENCH_STORE") or default_root()
+    named = place or os.environ.get("BENCH_STORE")
+    said = named or default_root()
     if is_url(said):
         from bench.mirror import Mirror
 
         return Mirror(str(said))
-    return Store(expanded(said).resolve())
+    folder = expanded(said).resolve()
+    if reading and named and not folder.is_dir():
+        raise UsageError(f"--store {named}: no such folder; name the one that `bench run` filled")
+    return Store(folder, reading=reading)
 
 
-def open_folder(place: str | None, verb: str) -> Store:
+def open_folder(place: str | None, verb: str, *, reading: bool = False) -> Store:
     """The same for verbs that need a folder; UsageError for a URL."""
     from bench.remote import is_url
 
@@ -41,7 +48,7 @@ def open_folder(place: str | None, verb: str) -> Store:
         raise UsageError(
             f"{verb} --store {said}: needs a folder; a bucket is open to other sites as it is"
         )
-    return open_store(place)
+    return open_store(place, reading=reading)
 
 
 def tell(line: str) -> None:

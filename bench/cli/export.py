@@ -47,7 +47,7 @@ def export(
     *ids, file = words
     if not ids:
         raise UsageError(f"{file}: name a run and then the file, as `bench export RUN runs.tar`")
-    place = open_folder(store, "bench export")
+    place = open_folder(store, "bench export", reading=True)
     runs = [find(place, run) for run in dict.fromkeys(ids)]
     packed = gather(place, runs, wanted)
     with moving("packing") as begin:

@@ -30,7 +30,7 @@ def gc(
     from bench.boards.tables import render
     from bench.garbage import garbage, remove
 
-    shape, seconds, place = o.form(form), _seconds(older_than), open_store(store)
+    shape, seconds, place = o.form(form), _seconds(older_than), open_store(store, reading=not yes)
     pieces = (remove if yes else garbage)(place, seconds)
     records = [
         {

@@ -48,7 +48,7 @@ def leaderboard(
 
     shape = o.form(form)
     if from_store:
-        found = of_store(open_store(store), partial(print, file=sys.stderr))
+        found = of_store(open_store(store, reading=True), partial(print, file=sys.stderr))
     else:
         found = all_entries(entries)
     if not found:

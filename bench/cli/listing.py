@@ -166,7 +166,7 @@ def _runs(place: str | None) -> list[dict[str, Any]]:
     from bench.cli.computing import open_store
     from bench.runs import saved
 
-    store = open_store(place)
+    store = open_store(place, reading=True)
     return [
         {
             "run": run.id,

@@ -45,7 +45,7 @@ def report(
         raise UsageError(f"--html is a page of its own; leave out --format {shape}")
     if out is not None and not html:
         raise UsageError("--out is the file of the page; add --html")
-    place = open_store(store)
+    place = open_store(store, reading=True)
     found = [find(place, run) for run in dict.fromkeys(runs)]
     made = made_of(place, found, shows_pictures=html and pictures)
     if not html:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,13 +34,15 @@ def status(
     Unfinished runs are shown, running or stopped (`bench resume` goes on with one). What a run
     said is in STORE/logs/RUN.log.
     """
-    place, shape = open_store(store), o.form(form)
+    place, shape = open_store(store, reading=True), o.form(form)
     if not watch:
         print(_text(place, _look(place), shape))
-    elif sys.stdout.isatty() and shape == "table":
-        _watch_live(place)
-    else:
-        _watch_lines(place, shape)
+        return
+    with suppress(KeyboardInterrupt):  # how a watcher leaves
+        if sys.stdout.isatty() and shape == "table":
+            _watch_live(place)
+        else:
+            _watch_lines(place, shape)
 
 
 def _look(store: Store) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def submit(
     from bench.entries.validate import validate
     from bench.runs import find
 
-    shape, place = o.form(form), open_store(store)
+    shape, place = o.form(form), open_store(store, reading=True)
     found = models(place, [find(place, run) for run in dict.fromkeys(runs)], partial=partial)
     code = provenance()
     if code.dirty and not allow_dirty:

@@ -204,3 +204,35 @@ def test_a_store_that_cannot_keep_a_log_is_told(cli: Cli, ran: Any, copied: Path
     assert (ended.code, ended.out) == (2, "")
     assert "cannot make folder" in ended.err
     assert "--store" in ended.err
+
+
+def test_who_reads_makes_no_store(cli: Cli, tmp_path: Path) -> None:
+    typo = tmp_path / "strore"
+    for words in (["report", "x"], ["status"], ["list", "runs"], ["why", "x"], ["gc"],
+                  ["export", "x", str(tmp_path / "x.tar")], ["submit", "x"]):  # fmt: skip
+        ended = cli(*words, "--store", typo)
+        assert ended.code == 2, words
+        assert f"--store {typo}: no such folder" in ended.err
+    assert not typo.exists()
+
+
+def test_who_reads_needs_no_right_to_write(
+    cli: Cli, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = saved(open_store(copied))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert cli("report", run.id, "--store", copied).code == 0
+    assert cli("status", "--store", copied).code == 0
+    assert "may not be written" in cli("resume", "--store", copied).err
+
+
+def test_a_damaged_note_is_told_of_and_nothing_is_deleted(cli: Cli, copied: Path) -> None:
+    unfinish(copied)
+    (run,) = saved(open_store(copied))
+    note = copied / "runs" / f"{run.id}.json"
+    note.write_bytes(note.read_bytes()[:40])
+    before = sorted(copied.glob("stages/*/*"))
+    assert f"{note}: not a run's note" in cli("list", "runs", "--store", copied).err
+    ended = cli("gc", "--store", copied, "--older-than", "0s", "--yes")
+    assert (ended.code, sorted(copied.glob("stages/*/*"))) == (2, before)
+    assert f"{note}: not a run's note" in ended.err
