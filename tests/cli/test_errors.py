@@ -84,7 +84,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "show": (("show", "clid"), 2, "did you mean clid_th"),
     "run id": (("resume", "abc"), 2, "no run named 'abc'"),
     "nothing to resume": (("resume",), 2, "nothing to resume"),
-    "nothing to rank": (("leaderboard", "--from-store"), 2, "no rows to rank"),
+    "nothing to rank": (("leaderboard", "--from-store", "--store", "."), 2, "no rows to rank"),
+    "store": (("list", "runs", "--store", "strore"), 2, "--store strore: no such folder"),
     "plan": (("plan", "--defense", "nonee", "--attack", "loss"), 2, "did you mean none"),
 }
 
