@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from bench.data.source import DataSource
 from bench.data.sources import absolute, open_source
-from bench.errors import UsageError, ValidationError, unknown
+from bench.errors import UsageError, unknown
 from bench.hub import pinned
+from bench.instruments import captioner_used, clip_used, counts, inception_used
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
 from bench.models.checks import resolution
 from bench.paths import expanded
@@ -35,7 +36,7 @@ from bench.specs import (
     View,
 )
 from bench.sweeps import apply_sets, check_sets, named, read_sets, swept
-from bench.training.recipe import named_recipe
+from bench.training.recipe import Recipe, named_recipe
 
 AUGMENTS: tuple[Augment, ...] = get_args(Augment)
 VIEWS: tuple[View, ...] = get_args(View)
@@ -97,9 +98,22 @@ class Request:
         folder = base_folder(self.base, self.variant, self.offline)
         if (fixed := pinned(self.base)) != self.base:
             say(f"base {self.base} is {fixed} today; name that one to have it again")
-        source = open_source(self.data, offline=self.offline, say=say)
+        source = self._source(say)
         recipe = named_recipe(self.recipe, source.card)
         checkpoints = self._checkpoints((0, *recipe.keep, recipe.epochs)) if trains else [0]
+        shared = self._shared(folder, source, recipe, say)
+        # Checked once; the copies share its values, which thousands of cells are known by.
+        first = Cell(**shared, defense=defenses[0], attack=attacks[0])
+        return [
+            first.model_copy(update={"defense": defense, "attack": attack, "seed": seed, "at": at})
+            for defense in defenses
+            for attack in attacks
+            for at in (checkpoints or [None])
+            for seed in self.seeds
+        ]
+
+    def _source(self, say: Callable[[str], None]) -> DataSource:
+        source = open_source(self.data, offline=self.offline, say=say)
         for note in source.notes:
             say(note)
         if source.sizes and not source.sizes.shadow_members and self.shadow == "disjoint":
@@ -107,7 +121,13 @@ class Request:
                 f"data set {source.label} has no pairs for a shadow of its own; add "
                 "--shadow resplit, which deals the shadow from the target's"
             )
-        shared: dict[str, Any] = {
+        return source
+
+    def _shared(
+        self, folder: Path, source: DataSource, recipe: Recipe, say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """What is the same in every cell."""
+        return {
             "data": source.place,
             "data_label": source.label,
             "data_identity": source.identity,
@@ -123,22 +143,13 @@ class Request:
             "pool": self.pool,
             "shadow": self.shadow,
             "shadow_defense": self.shadow_defense,
-            **self._captioner(),
+            **captioner_used(self.captioner, self.view, self.offline),
             "canaries": self.canaries,
             "precision": self.precision,
-            **self._counts(source),
-            **self._inception(say),
-            **self._clip(folder),
+            **counts(source, self.sampling),
+            **inception_used(self.inception, say),
+            **clip_used(self.clip, folder),
         }
-        # Checked once; the copies share its values, which thousands of cells are known by.
-        first = Cell(**shared, defense=defenses[0], attack=attacks[0])
-        return [
-            first.model_copy(update={"defense": defense, "attack": attack, "seed": seed, "at": at})
-            for defense in defenses
-            for attack in attacks
-            for at in (checkpoints or [None])
-            for seed in self.seeds
-        ]
 
     def _check_words(self) -> None:
         """UsageError for a word that is not known, or that does not go with another."""
@@ -256,54 +267,6 @@ class Request:
                     f"--at {epoch}: recipe {self.recipe} keeps the epochs {known}; name one of them"
                 )
         return [None if epoch == kept[-1] else epoch for epoch in dict.fromkeys(self.at)]
-
-    def _counts(self, source: DataSource) -> dict[str, Any]:
-        """No more prompts than the data set has reference captions; what attacks may ask about."""
-        from bench.data.sizes import SplitSizes
-        from bench.data.splits import MINIMUM
-
-        n = len(source.pairs())
-        if n < MINIMUM:
-            raise ValidationError(
-                f"data set {source.label} has too few pairs to split: {n}; add pictures until "
-                f"there are at least {MINIMUM} different ones"
-            )
-        size = source.sizes or SplitSizes.scaled(n)
-        most = min(size.reference, size.auxiliary)
-        sampling = self.sampling.model_copy(update={"n": min(self.sampling.n, most)})
-        asked = max(size.members + size.holdouts, size.shadow_members + size.shadow_holdouts)
-        return {"sampling": sampling, "asked": asked}
-
-    def _captioner(self) -> dict[str, str]:
-        """Where the captions of the view `pseudo` come from."""
-        if self.view != "pseudo":
-            if self.captioner is not None:
-                raise UsageError(f"--captioner belongs to --view pseudo, not to {self.view}")
-            return {}
-        from bench.models.captioner import EMBEDDED as RETRIEVAL
-        from bench.models.captioner import captioner_folder, captioner_identity
-
-        asked = absolute_captioner(self.captioner) or RETRIEVAL
-        captioner = captioner_folder(asked, self.offline)
-        return {
-            "captioner": captioner,
-            "captioner_identity": captioner_identity(captioner),
-        }
-
-    def _inception(self, say: Callable[[str], None]) -> dict[str, str]:
-        if self.inception is None:
-            return {}
-        from bench.utility.inception import DOWNLOAD, downloaded, weights_digest
-
-        named = self.inception
-        path = downloaded(say) if named == DOWNLOAD else expanded(named).resolve()
-        return {"inception": str(path), "inception_digest": weights_digest(path)}
-
-    def _clip(self, base: Path) -> dict[str, str]:
-        from bench.utility.alignment import clip_identity, own_clip
-
-        folder = expanded(self.clip).resolve() if self.clip else own_clip(base)
-        return {} if folder is None else {"clip": str(folder), "clip_digest": clip_identity(folder)}
 
 
 def sampling(sampler: str, steps: int, guidance: float, n: int | None) -> Sampling:

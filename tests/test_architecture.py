@@ -82,8 +82,9 @@ MAY: dict[str, set[str]] = {
     "naming": {"shards", "specs"},
     "estimates": GROUND | {"naming", "pipeline"},
     "places": {"hub", "models.base", "paths", "utility.inception"},
+    "instruments": GROUND | {"data", "models", "places", "utility"},
     "request": GROUND
-    | {"data", "models", "places", "plugins", "sweeps", "text", "training", "utility"},
+    | {"data", "instruments", "models", "places", "plugins", "sweeps", "training"},
     "asking": {"errors", "request"},
     "runs": GROUND | {"logs", "request"},
     "activity": GROUND | {"estimates", "naming", "pipeline", "runs"},

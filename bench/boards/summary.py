@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from bench.boards.gates import suspicions
+from bench.boards.doubts import suspicions
 from bench.boards.pictures import (
     inception_figures,
     inception_notes,

@@ -10,12 +10,10 @@ part may lie outside. No two visits look alike, hence nothing of it may be encod
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from bench.data.geometry import Pixels
+from numpy.typing import NDArray
 
 SCALE = (0.5, 1.0)
 RATIO = (3 / 4, 4 / 3)
@@ -40,7 +38,7 @@ class Strong(NamedTuple):
     column: int
 
 
-def draw_strong(pixels: Pixels, side: int, rng: np.random.Generator) -> Strong:
+def draw_strong(pixels: NDArray[np.uint8], side: int, rng: np.random.Generator) -> Strong:
     """The parameters of one visit of a picture."""
     box = _box(pixels.shape[0], pixels.shape[1], rng)
     flip = bool(rng.integers(2))
@@ -63,7 +61,7 @@ def _box(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, i
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def rendered(pixels: Pixels, drawn: Strong, side: int) -> Pixels:
+def rendered(pixels: NDArray[np.uint8], drawn: Strong, side: int) -> NDArray[np.uint8]:
     """The square before its flip."""
     from PIL import Image, ImageEnhance
 

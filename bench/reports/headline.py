@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.boards.gates import suspicions
+from bench.boards.doubts import suspicions
 from bench.boards.rows import Figure, Row
 from bench.boards.summary import notes, tables
 from bench.reports.gather import Findings, Setting

@@ -117,7 +117,7 @@ def main(folder: Path, rank: int, processes: int, meeting: str) -> None:
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     import torch
 
-    from bench.stages.train import trained
+    from bench.stages.trained import trained
 
     torch.set_num_threads(1)
     if torch.cuda.is_available():
