@@ -53,6 +53,16 @@ def request(
             "name at least one --defense and one --attack, e.g. "
             "bench run --defense reph --attack clid_th (`bench list defenses` shows them)"
         )
+    for what, value, least in (
+        *(("seeds", seed, 0) for seed in seeds),
+        ("replays", replays, 1),
+        ("canaries", canaries, 0),
+        ("steps", steps, 1),
+        ("guidance", guidance, 1),
+        ("samples", 2 if samples is None else samples, 2),
+    ):
+        if value < least:
+            raise UsageError(f"--{what} {value}: must be at least {least}")
     if preset and recipe not in ("mini", "quick"):
         raise UsageError(f"--preset {preset} brings its own recipe; leave out --recipe {recipe}")
     if preset is not None and preset not in PRESETS:

@@ -148,7 +148,7 @@ def run(
     _check_types(given)
     where = executor_of(executor, workers, address, slurm, max_time, max_memory)
     request = asking.request(**given)
-    place = open_store(store)
+    place = open_store(store, made=False)
     with logs.on_stderr() if progress else nullcontext():
         found = answer(place, [request], request.cells, where)
     if found.errors:

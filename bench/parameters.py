@@ -67,6 +67,8 @@ def make(kind: str, name: str, cls: type[Any], given: Mapping[str, Any]) -> Any:
             said = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"{kind} {name}: {said}") from None
         said = f"{first['msg']}, got {first['input']!r}"
+        if first["type"] in ("tuple_type", "list_type"):
+            said += f"; write {where}=(1,2)"
         raise UsageError(
             f"{kind} {name}: parameter '{where}': {said} (`bench show {name}` has its parameters)"
         ) from None

@@ -13,7 +13,7 @@ from bench.errors import UsageError, unknown
 from bench.hub import pinned
 from bench.instruments import captioner_used, clip_used, counts, inception_used
 from bench.models.base import EMBEDDED, base_folder, base_identity, base_label
-from bench.models.checks import resolution
+from bench.models.checks import TIMESTEPS, resolution
 from bench.paths import expanded
 from bench.places import (
     absolute_base,
@@ -244,6 +244,7 @@ class Request:
         """The attacks that can be run as asked; one asked for by name that cannot is an error."""
         able = []
         for attack in attacks:
+            _check_timesteps(attack)
             reason = _reason(attack, self.shadow)
             if not trains and attack.reference in ("shadow", "base"):
                 reason = (
@@ -276,6 +277,18 @@ def sampling(sampler: str, steps: int, guidance: float, n: int | None) -> Sampli
             counted = {} if n is None else {"n": n}
             return Sampling(sampler=known, steps=steps, guidance=guidance, **counted)
     raise unknown("sampler", sampler, SAMPLERS)
+
+
+def _check_timesteps(attack: Component) -> None:
+    """Before anything is trained; what a plugin calls otherwise is found when it asks."""
+    for name in ("t", "timesteps"):
+        given = attack.params.get(name, ())
+        for step in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(step, int) and not 0 <= step < TIMESTEPS:
+                raise UsageError(
+                    f"attack {attack.label}: {name} {step} is outside the model's timesteps, "
+                    f"0 to {TIMESTEPS - 1}"
+                )
 
 
 def _reason(attack: Component, shadow: str) -> str | None:

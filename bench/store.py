@@ -42,8 +42,14 @@ def default_root() -> Path:
 class Store:
     """Finished stages under one root folder."""
 
-    def __init__(self, root: Path, *, reading: bool = False) -> None:
-        self.root = root if reading else make_folder(root, "--store")
+    def __init__(self, root: Path, *, made: bool = True) -> None:
+        self.root = root
+        if made:
+            self.make()
+
+    def make(self) -> None:
+        """Makes the folder; UsageError where it may not be written. Who only reads needs none."""
+        make_folder(self.root, "--store")
 
     def folder(self, kind: str, key: str) -> Path:
         return self.root / "stages" / kind / key

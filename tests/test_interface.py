@@ -124,6 +124,9 @@ def test_errors_are_raised_and_silence_is_kept(
         ({"replays": "x"}, "replays='x': input should be a valid integer"),
         ({"defense": 3}, "defense=3: input should be a valid string"),
         ({"data": 4}, "data=4: input should be a valid string"),
+        ({"seeds": -1}, "--seeds -1: must be at least 0"),
+        ({"steps": 0}, "--steps 0: must be at least 1"),
+        ({"workers": 0}, "--workers 0: must be at least 1"),
     ],
 )
 def test_a_value_of_another_type_is_told_as_the_command_line_would(words, said, tmp_path):

@@ -88,6 +88,7 @@ def answer(
 
     with recorded() as record, full_disk_is_told(store.root):
         ends = cell_stages(cells(tell))
+        store.make()
         run = save(store, requests, ends)
         record.into(store.root / "logs", run.id)
         leave_note(store, run.id)

@@ -34,8 +34,9 @@ from bench.cli import (
     validate,
     why,
 )
-from bench.cli.verb import configurable
-from bench.errors import INTERRUPTED, BenchError, UsageError
+from bench.cli.verb import configurable, wording
+from bench.errors import INTERRUPTED, BenchError, BudgetError, UsageError
+from bench.files import is_full
 from bench.logs import on_stderr
 
 app = typer.Typer(
@@ -85,11 +86,6 @@ app.command("test", rich_help_panel="Your own attacks and defenses")(contract.ch
 configurable(app)
 
 
-def _said(error: Exception) -> str:
-    told = getattr(error, "format_message", None)
-    return str(told() if told else error).rstrip(".")
-
-
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM, of `timeout` or a plain `kill`, ends a command in order, as Ctrl-C does."""
@@ -107,6 +103,27 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _foreseen(error: Exception) -> tuple[str, int]:
+    """What is said of a failure, and its exit code; what nobody foresaw is raised again."""
+    if isinstance(error, typer.TyperException):  # unknown option, missing value
+        said = wording(error)
+        context = getattr(error, "ctx", None)
+        verb = f"bench {context.info_name}" if context and context.parent else "bench"
+        # Nothing is said of a bare `bench`: it shows the help.
+        return said and f"{said} (`{verb} --help` shows what there is)", UsageError.exit_code
+    if isinstance(error, BenchError):
+        return str(error), error.exit_code
+    if isinstance(error, PermissionError):  # of whatever file was given
+        told = f"{error.filename}: {error.strerror}; change who may use it, or name another"
+        return told, UsageError.exit_code
+    if is_full(error):
+        return (
+            "no space left for the output; free some, or send it elsewhere",
+            BudgetError.exit_code,
+        )
+    raise error
+
+
 def main() -> None:
     """Runs the command; every foreseen failure ends in one line and its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -114,25 +131,16 @@ def main() -> None:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
         with on_stderr(), _terminated_as_interrupted():
             code = app(standalone_mode=False) or 0
-    except typer.TyperException as error:  # unknown option, missing value
-        if said := _said(error):  # nothing is said of a bare `bench`: it shows the help
-            context = getattr(error, "ctx", None)
-            verb = f"bench {context.info_name}" if context and context.parent else "bench"
-            print(f"error: {said} (`{verb} --help` shows what there is)", file=sys.stderr)
-        code = UsageError.exit_code
-    except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except PermissionError as error:  # of whatever file was given
-        print(
-            f"error: {error.filename}: {error.strerror}; change who may use it, or name another",
-            file=sys.stderr,
-        )
-        code = UsageError.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left
         os._exit(0)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except (typer.TyperException, BenchError, OSError) as error:
+        said, code = _foreseen(error)
+        if said:
+            print(f"error: {said}", file=sys.stderr, flush=True)
+        if isinstance(error, OSError) and is_full(error):  # what is left to write would fail too
+            os._exit(code)
     if code == INTERRUPTED:
         print("interrupted; run the same command again, or `bench resume`", file=sys.stderr)
         # A worker thread in the middle of a stage must not hold the process back.

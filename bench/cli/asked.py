@@ -152,7 +152,7 @@ def read(
             offline=offline,
         )
         common, where = [one], []
-    return Asked(common, open_store(store), where_run, shape, means, where)
+    return Asked(common, open_store(store, made=False), where_run, shape, means, where)
 
 
 def means_of(processes: int, track: list[str] | None) -> dict[str, Any]:

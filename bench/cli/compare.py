@@ -56,11 +56,11 @@ def _opened(word: str, store: str | None) -> Entry:
 
 
 def _of_run(run: str, model: str, store: str | None) -> Entry:
-    from bench.cli.computing import open_store
+    from bench.cli.computing import read_store
     from bench.entries.gather import of_run
     from bench.runs import find
 
-    place = open_store(store, reading=True)
+    place = read_store(store)
     found = {entry.about.title: entry for entry in of_run(place, find(place, run))}
     if model:
         if model not in found:

@@ -19,36 +19,36 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 
-def open_store(place: str | Path | None, *, reading: bool = False) -> Store:
-    """The store in this folder or at this URL; by default the user's.
-
-    Who only reads needs no right to write, and makes no folder: UsageError where none is.
-    """
+def open_store(place: str | Path | None, *, made: bool = True) -> Store:
+    """The store in this folder, made if need be, or at this URL; by default the user's."""
     from bench.paths import expanded
     from bench.remote import is_url
     from bench.store import Store, default_root
 
-    named = place or os.environ.get("BENCH_STORE")
-    said = named or default_root()
+    said = place or os.environ.get("BENCH_STORE") or default_root()
     if is_url(said):
         from bench.mirror import Mirror
 
         return Mirror(str(said))
-    folder = expanded(said).resolve()
-    if reading and named and not folder.is_dir():
+    return Store(expanded(said).resolve(), made=made)
+
+
+def read_store(place: str | None) -> Store:
+    """The same for who only reads: no right to write is needed, UsageError where no folder is."""
+    store = open_store(place, made=False)
+    if (named := place or os.environ.get("BENCH_STORE")) and not store.root.is_dir():
         raise UsageError(f"--store {named}: no such folder; name the one that `bench run` filled")
-    return Store(folder, reading=reading)
+    return store
 
 
-def open_folder(place: str | None, verb: str, *, reading: bool = False) -> Store:
-    """The same for verbs that need a folder; UsageError for a URL."""
+def check_folder(place: str | None, verb: str) -> None:
+    """UsageError for a URL, for verbs that need a folder."""
     from bench.remote import is_url
 
     if is_url(said := place or os.environ.get("BENCH_STORE") or ""):
         raise UsageError(
             f"{verb} --store {said}: needs a folder; a bucket is open to other sites as it is"
         )
-    return open_store(place, reading=reading)
 
 
 def tell(line: str) -> None:

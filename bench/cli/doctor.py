@@ -38,20 +38,22 @@ def doctor(
     from bench.boards.tables import render
     from bench.cli.computing import open_store
 
-    place, shape = open_store(store), o.form(form)
+    place, shape = open_store(store, made=False), o.form(form)
     missing = [name for name in PACKAGES if _version(name) is None]
     base, problems = _base()
     problems += [f"package {name} is not installed" for name in missing]
     found, broken = _plugins(plugins or [])
     problems += broken
-    free = shutil.disk_usage(place.root).free / 2**30
+    there = next(p for p in (place.root, *place.root.parents) if p.is_dir())
+    free = shutil.disk_usage(there).free / 2**30
+    yet = "" if there == place.root else ", not there yet"
     facts = [
         ("bench", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
         ("cores", str(os.cpu_count())),
         ("devices", _devices() if "torch" not in missing else "unknown without torch"),
         ("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)),
         ("base", f"mini-sd {base}"),
-        ("store", f"{place.root}, {free:.1f} GiB free"),
+        ("store", f"{place.root}{yet}, {free:.1f} GiB free"),
         *(("", f"{len(place.keys(kind))} {kind} stages") for kind in ("train", "metrics")),
         *(("cache", line) for line in _caches(place)),
         ("plugins", found),

@@ -31,6 +31,8 @@ def executor_of(
             break
     else:
         raise unknown("executor", name, get_args(Name))
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: must be at least 1")
     if address is not None and name != "ray":
         raise UsageError(f"--address belongs to --executor ray, not to {name}")
     if slurm and name != "slurm":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import open_folder
+from bench.cli.computing import check_folder, read_store
 from bench.errors import UsageError, unknown
 from bench.paths import expanded
 
@@ -43,11 +43,12 @@ def export(
     from bench.cli.moving import moving
     from bench.runs import find
 
+    check_folder(store, "bench export")
     shape, wanted = o.form(form), _what(what)
     *ids, file = words
     if not ids:
         raise UsageError(f"{file}: name a run and then the file, as `bench export RUN runs.tar`")
-    place = open_folder(store, "bench export", reading=True)
+    place = read_store(store)
     runs = [find(place, run) for run in dict.fromkeys(ids)]
     packed = gather(place, runs, wanted)
     with moving("packing") as begin:

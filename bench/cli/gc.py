@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import open_store
+from bench.cli.computing import read_store
 from bench.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,7 +30,7 @@ def gc(
     from bench.boards.tables import render
     from bench.garbage import garbage, remove
 
-    shape, seconds, place = o.form(form), _seconds(older_than), open_store(store, reading=not yes)
+    shape, seconds, place = o.form(form), _seconds(older_than), read_store(store)
     pieces = (remove if yes else garbage)(place, seconds)
     records = [
         {

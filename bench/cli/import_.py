@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import open_folder, tell
+from bench.cli.computing import check_folder, open_store, tell
 from bench.errors import ValidationError
 from bench.paths import expanded
 
@@ -32,7 +32,8 @@ def import_(
     from bench.boards.tables import render
     from bench.cli.moving import moving
 
-    shape, place = o.form(form), open_folder(store, "bench import")
+    check_folder(store, "bench import")
+    shape, place = o.form(form), open_store(store)
     with moving("reading") as begin:
         pieces = take_in(place, expanded(file), begin, _tell_absent)
     refused = [piece for piece in pieces if piece.state == "refused"]

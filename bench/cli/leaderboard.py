@@ -43,12 +43,12 @@ def leaderboard(
     With --format table, json or csv the boards go to stdout and nothing is written.
     """
     from bench.boards.leaderboard import pages, render_pages
-    from bench.cli.computing import open_store
+    from bench.cli.computing import read_store
     from bench.entries.gather import all_entries, of_store
 
     shape = o.form(form)
     if from_store:
-        found = of_store(open_store(store, reading=True), partial(print, file=sys.stderr))
+        found = of_store(read_store(store), partial(print, file=sys.stderr))
     else:
         found = all_entries(entries)
     if not found:

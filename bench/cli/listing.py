@@ -54,7 +54,7 @@ def show(
     source: Annotated[bool, typer.Option("--source", help="Print its source file too.")] = False,
     form: o.Form = "table",
 ) -> None:
-    """The card of an attack, a defense, a recipe or a data set: paper, parameters, cost, access."""
+    """The card of an attack, defense, recipe or known data set: paper, parameters, cost, access."""
     from bench.data.cards import CARDS
     from bench.training.recipe import RECIPES
 
@@ -163,10 +163,10 @@ def _each(run: Run, what: str) -> list[str]:
 
 
 def _runs(place: str | None) -> list[dict[str, Any]]:
-    from bench.cli.computing import open_store
+    from bench.cli.computing import read_store
     from bench.runs import saved
 
-    store = open_store(place, reading=True)
+    store = read_store(place)
     return [
         {
             "run": run.id,

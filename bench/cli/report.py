@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from bench.cli import options as o
 from bench.errors import UsageError
+from bench.logs import log
 
 
 def report(
@@ -35,7 +35,7 @@ def report(
     Nothing is computed but figures from what the store holds. Example: bench report 0f01b58c
     --html
     """
-    from bench.cli.computing import open_store
+    from bench.cli.computing import read_store
     from bench.reports.report import report as made_of
     from bench.reports.text import text
     from bench.runs import find
@@ -45,7 +45,7 @@ def report(
         raise UsageError(f"--html is a page of its own; leave out --format {shape}")
     if out is not None and not html:
         raise UsageError("--out is the file of the page; add --html")
-    place = open_store(store, reading=True)
+    place = read_store(store)
     found = [find(place, run) for run in dict.fromkeys(runs)]
     made = made_of(place, found, shows_pictures=html and pictures)
     if not html:
@@ -57,7 +57,7 @@ def report(
     print(path)
     size = path.stat().st_size / 1e6
     what = "; it shows pictures of the training set" if pictures else ""
-    print(f"{size:.1f} MB, opens in any browser, offline{what}", file=sys.stderr)
+    log.info(f"{size:.1f} MB, opens in any browser, offline{what}")
 
 
 def _write(path: Path, text: str) -> Path:

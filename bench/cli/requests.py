@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench.cli.verb import wording
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_lines(path: Path, read: Callable[..., Any], store: str | None) -> dict[
                 options = context.params | {"context": context, "store": store}
                 [found[f"{path}:{number}"]] = read(**options).requests
         except (ValueError, UsageError, typer.TyperException) as error:
-            said = getattr(error, "format_message", lambda wrong=error: str(wrong))()
+            said = wording(error)
             if not isinstance(error, (UsageError, typer.TyperException)):  # a quotation mark
                 said = f"{said}; close it or escape it"
             raise UsageError(f"{path}:{number}: {said}") from None

@@ -10,7 +10,7 @@ import typer
 from bench.cli import options as o
 from bench.cli.answering import Answer, answer
 from bench.cli.asked import Asked, asking, means_of
-from bench.cli.computing import open_store, tell
+from bench.cli.computing import read_store, tell
 from bench.cli.executing import executor_of
 from bench.errors import BenchError, BudgetError
 
@@ -72,7 +72,7 @@ def resume(
     from bench.runs import find
 
     where = executor_of(executor, workers, address, slurm or [], max_time, max_memory)
-    place = open_store(store)
+    place = read_store(store)
     requests = find(place, run_id).requests
     means = means_of(processes, track)
     _execute(Asked(requests, place, where, o.form(form), means))

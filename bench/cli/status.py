@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import open_store
+from bench.cli.computing import read_store
 
 if TYPE_CHECKING:
     from bench.boards.tables import Format
@@ -34,7 +34,7 @@ def status(
     Unfinished runs are shown, running or stopped (`bench resume` goes on with one). What a run
     said is in STORE/logs/RUN.log.
     """
-    place, shape = open_store(store, reading=True), o.form(form)
+    place, shape = read_store(store), o.form(form)
     if not watch:
         print(_text(place, _look(place), shape))
         return

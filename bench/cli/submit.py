@@ -37,7 +37,7 @@ def submit(
     Prints the folders and checks what it wrote, as `bench validate` does.
     """
     from bench.boards.tables import render
-    from bench.cli.computing import open_store
+    from bench.cli.computing import read_store
     from bench.entries.build import Wording, build
     from bench.entries.code import provenance
     from bench.entries.collect import models
@@ -45,7 +45,7 @@ def submit(
     from bench.entries.validate import validate
     from bench.runs import find
 
-    shape, place = o.form(form), open_store(store, reading=True)
+    shape, place = o.form(form), read_store(store)
     found = models(place, [find(place, run) for run in dict.fromkeys(runs)], partial=partial)
     code = provenance()
     if code.dirty and not allow_dirty:

@@ -29,6 +29,12 @@ NAMED, PLACES = "bench.file", "bench.places"
 """In a context's `meta`: the file of --config, and where in it each option was found."""
 
 
+def wording(error: Exception) -> str:
+    """What typer says of a wrong option, without the list of all variables that could set it."""
+    told = getattr(error, "format_message", None)
+    return re.sub(r" \(env var: '.*?'\)(?=: )", "", str(told() if told else error)).rstrip(".")
+
+
 class Verb(TyperCommand):
     """A command whose flags are read from the environment and a file too."""
 
@@ -47,8 +53,7 @@ class Verb(TyperCommand):
         except typer.BadParameter as error:
             context, param = error.ctx, error.param
             if context is not None and param is not None and (place := _place(context, param)):
-                said = error.format_message().rstrip(".")
-                raise UsageError(f"{place}: {said} (docs/configuration.md)") from None
+                raise UsageError(f"{place}: {wording(error)} (docs/configuration.md)") from None
             raise
 
     def invoke(self, ctx: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli import options as o
-from bench.cli.computing import open_store
+from bench.cli.computing import read_store
 
 
 def why(
@@ -24,7 +24,7 @@ def why(
     from bench.boards.tables import render
     from bench.explaining import circumstances, difference, facts, find_key
 
-    place, shape = open_store(store, reading=True), o.form(form)
+    place, shape = read_store(store), o.form(form)
     first = find_key(place, key)
     if other is None:
         told = facts(place, *first) | circumstances(place, *first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
@@ -133,6 +134,10 @@ def begin(kind: Kind, name: str, out: Path, folders: Iterable[Path] = ()) -> lis
 def _check_name(kind: Kind, name: str, folders: Iterable[Path]) -> None:
     if keyword.iskeyword(name):
         raise UsageError(f"'{name}' is a word of Python itself; take another name")
+    if name in sys.stdlib_module_names:
+        raise UsageError(
+            f"{name}.py would stand before Python's own module of that name; take another name"
+        )
     if not USABLE.fullmatch(name):
         raise UsageError(
             f"'{name}' cannot be the name of a plugin; take lower-case letters, digits and '_', "

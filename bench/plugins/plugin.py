@@ -48,7 +48,8 @@ class Plugin:
         """The class; UsageError if the file gave none."""
         if self.cls is None:
             raise UsageError(
-                f"{self.kind} '{self.name}' cannot be loaded: {self.error} ({self.path})"
+                f"{self.kind} '{self.name}' cannot be loaded: {self.error} ({self.path}); "
+                "mend it or install what it needs"
             )
         return self.cls
 

@@ -72,7 +72,9 @@ def components(
     labels = [component.label for component in found]
     for label_ in labels:
         if labels.count(label_) > 1:
-            raise UsageError(f"{kind} {label_} is asked for twice; leave one out")
+            places = sorted({one.path for one in found if one.label == label_} - {""})
+            told = f" ({' and '.join(places)}: rename one)" if len(places) > 1 else ""
+            raise UsageError(f"{kind} {label_} is asked for twice{told}; leave one out")
     return found
 
 
@@ -181,6 +183,8 @@ def _named(kind: Kind, name: str, folders: Iterable[Path]) -> Plugin:
         for plugin in sorted(named, key=lambda plugin: plugin.cls is None):
             plugin.usable()
             return plugin
+    if Path(f"{name}.py").is_file():
+        raise UsageError(f"no {kind} named '{name}'; a file is named by its path: ./{name}.py")
     good = [plugin.name for plugin in found if plugin.cls]
     raise unknown(kind, name, good, f"(`bench list {PLURAL[kind]}` shows all {len(good)})")
 

@@ -57,7 +57,7 @@ def _tried(path: Path, digest: str) -> str | None:
     if note.exists():
         return None
     seconds = _limit()
-    command = [sys.executable, "-c", TRY, json.dumps(sys.path), str(path)]
+    command = [sys.executable, "-P", "-c", TRY, json.dumps(sys.path), str(path)]
     # A session of its own: whatever the import starts is ended with it. No pipe is waited for.
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(  # noqa: S603

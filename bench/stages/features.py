@@ -77,7 +77,8 @@ def _observed(job: Job, pairs: Pairs, replay: int) -> NDArray[Any]:
 
 def _check(attack: Attack, features: FloatArray, pairs: Pairs) -> None:
     if features.ndim != 2 or len(features) != len(pairs) or not features.size:
-        raise ValueError(f"{attack.name} gave features of shape {features.shape}, not (n, F)")
+        raise ValueError(f"{attack.name} gave features of shape {features.shape}, "
+                         f"not ({len(pairs)}, F)")  # fmt: skip
     if not np.isfinite(features).all():
         raise ValueError(f"{attack.name} gave features that are not finite")
 

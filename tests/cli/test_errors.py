@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import environment_of_bench
 
 BASE = "BASE"
 OK = ("--defense", "none", "--attack", "loss", "--data", "scenes:n=120", "--base", BASE)
@@ -29,6 +32,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "attack": (but("--attack", "clid"), 2, "did you mean clid_th"),
     "attack parameter": (but("--attack", "loss[tt=3]"), 2, "no parameter of loss named 'tt'"),
     "attack value": (but("--attack", "loss[t=many]"), 2, "'t'"),
+    "timestep": (but("--attack", "loss[t=1000]"), 2, "t 1000 is outside the model's timesteps"),
+    "several values": (but("--attack", "mc[timesteps=1]"), 2, "write timesteps=(1,2)"),
     "attack brackets": (but("--attack", "loss[t=3"), 2, "cannot read attack"),
     "attack file": (but("--attack", "./absent.py"), 2, "no attack file absent.py"),
     "attack twice": (("run", *OK, "--attack", "loss"), 2, "asked for twice"),
@@ -82,8 +87,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "list what": (("list", "attack"), 2, "did you mean attacks"),
     "list nothing": (("list",), 2, "what"),
     "show": (("show", "clid"), 2, "did you mean clid_th"),
-    "run id": (("resume", "abc"), 2, "no run named 'abc'"),
-    "nothing to resume": (("resume",), 2, "nothing to resume"),
+    "run id": (("resume", "abc", "--store", "."), 2, "no run named 'abc'"),
+    "nothing to resume": (("resume", "--store", "."), 2, "nothing to resume"),
     "nothing to rank": (("leaderboard", "--from-store", "--store", "."), 2, "no rows to rank"),
     "store": (("list", "runs", "--store", "strore"), 2, "--store strore: no such folder"),
     "plan": (("plan", "--defense", "nonee", "--attack", "loss"), 2, "did you mean none"),
@@ -114,7 +119,21 @@ def test_a_wrong_word_is_one_line_and_nothing_runs(
 ) -> None:
     words, code, told = WRONG[what]
     fails(bench(*words), code, told)
-    assert not (tmp_path / "store" / "stages").exists()
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("words", [("list", "attacks"), ("--help",)])
+def test_a_full_output_and_a_closed_one(words: tuple[str, ...]) -> None:
+    run = f"{sys.executable} -m bench {' '.join(words)}"
+    environment = os.environ | environment_of_bench()
+    for where, code, said in (("/dev/full", 5, "no space left for the output"), ("&-", 0, "")):
+        done = subprocess.run(
+            ["sh", "-c", f"{run} >{where}"], capture_output=True, text=True, env=environment,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == code
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_no_word_at_all_shows_the_help(shell: Callable[..., Any]) -> None:

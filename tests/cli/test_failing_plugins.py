@@ -45,10 +45,10 @@ FEATURES = {
     "odd": ("raise Strange('broken', 'sea')", "Strange: broken at sea"),
     "leaves": ("sys.exit(0)", "SystemExit"),
     "nan": ("features[3] = np.nan", "not finite"),
-    "flat": ("features = features[:, 0]", "(n, F)"),
-    "short": ("features = features[1:]", "(n, F)"),
+    "flat": ("features = features[:, 0]", ", F)"),
+    "short": ("features = features[1:]", ", F)"),
     "words": ("features = ['a'] * len(pairs)", "ValueError"),
-    "nothing": ("features = None", "(n, F)"),
+    "nothing": ("features = None", ", F)"),
 }
 SCORES = {
     "nan_scores": ("scores = scores * np.nan", "finite"),

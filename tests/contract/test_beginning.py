@@ -72,6 +72,7 @@ def test_what_is_there_is_not_overwritten(begun: Any, cli: Callable[..., Any]) -
         (("defense", "9lives"), "'9lives' cannot be the name of a plugin"),
         (("defense", "a/b"), "'a/b' cannot be the name"),
         (("defense", "class"), "'class' is a word of Python itself"),
+        (("attack", "json"), "json.py would stand before Python's own module"),
         (("attack", "all"), "'all' has a meaning of its own"),
         (("atack", "mine"), "no kind of plugin named 'atack'; did you mean attack?"),
     ],

@@ -36,7 +36,7 @@ class Odd(Attack):
 """
 RUNS = {
     "wrong_signature": ({"more": ", seed"}, "missing 1 required positional argument: 'seed'"),
-    "wrong_shape": ({"features": "found = found[:, 0]"}, ", not (n, F)"),
+    "wrong_shape": ({"features": "found = found[:, 0]"}, ", not ("),
     "nan_scores": ({"score": "features = features * np.nan"}, "one finite score a pair"),
     "writes_to_its_input": ({"score": "features[:] = 0"}, "read-only"),
     "leaves": ({"features": "raise SystemExit(0)"}, "SystemExit"),

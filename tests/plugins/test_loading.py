@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.plugins import discover, instantiate, load_file, resolve, shipped_folder
+from bench.plugins import components, discover, instantiate, load_file, resolve, shipped_folder
 
 GOOD = '''
 from dataclasses import dataclass
@@ -288,3 +288,9 @@ def test_a_name_that_is_gone_is_told(mine: Path) -> None:
     component = resolve("attack", f"{mine}:Mine").model_copy(update={"name": "gone"})
     with pytest.raises(UsageError, match="no longer defines"):
         instantiate("attack", component)
+
+
+def test_two_files_of_one_label_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "theirs", GOOD.replace('"mine"', '"loss"'))
+    with pytest.raises(UsageError, match=r"loss is asked for twice \(.*\.py and .*\.py: rename"):
+        components("attack", ["loss", f"{path}:Mine"])
