@@ -46,6 +46,8 @@ def doctor(
     problems += broken
     there = next(p for p in (place.root, *place.root.parents) if p.is_dir())
     free = shutil.disk_usage(there).free / 2**30
+    if not os.access(there, os.W_OK):
+        problems.append(f"the store {place.root} may not be written; name another with --store")
     yet = "" if there == place.root else ", not there yet"
     facts = [
         ("bench", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),

@@ -226,6 +226,9 @@ def test_who_reads_needs_no_right_to_write(
     assert cli("status", "--store", copied).code == 0
     with pytest.raises(UsageError, match="may not be written"):
         open_store(copied)
+    doctor = cli("doctor", "--store", copied)
+    assert doctor.code == 1
+    assert f"the store {copied} may not be written" in doctor.out
 
 
 def test_a_damaged_note_is_told_of_and_nothing_is_deleted(cli: Cli, copied: Path) -> None:
