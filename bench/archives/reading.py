@@ -48,6 +48,15 @@ class Members:
             yield member.name, size, self._content(member)
         if due:
             raise ValidationError(f"{min(due)}: missing")
+        self._end()
+
+    def _end(self) -> None:
+        """Reads on to where the file ends, which is where gzip holds it to its own checksum."""
+        self._bounded.most = left = HEADER
+        while piece := self._bounded.read(HEADER):
+            left -= len(piece)
+            if left < 0:
+                raise ValidationError("it goes on behind its end")
 
     def _next(self) -> tarfile.TarInfo | None:
         self._bounded.most = HEADER

@@ -219,7 +219,22 @@ def empty(whole: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("spoil", [cut, broken_inside, no_archive, empty])
+def broken_where_only_the_checksum_tells(whole: bytes) -> bytes:
+    made = bytearray(gzip.compress(whole, compresslevel=0))
+    made[len(made) // 2] ^= 255
+    return bytes(made)
+
+
+def endless_behind(whole: bytes) -> bytes:
+    return gzip.compress(whole + bytes(1 << 20))
+
+
+SPOILT = [
+    cut, broken_inside, broken_where_only_the_checksum_tells, endless_behind, no_archive, empty,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_what_is_no_whole_archive_is_refused_in_one_line(
     spoil: Callable[[bytes], bytes], members: Members, cli: Callable[..., Any], tmp_path: Path
 ) -> None:
