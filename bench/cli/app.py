@@ -131,6 +131,7 @@ def main() -> None:
         # Not standalone: unforeseen errors keep their traceback, foreseen ones get one line.
         with on_stderr(), _terminated_as_interrupted():
             code = app(standalone_mode=False) or 0
+            sys.stdout.flush()  # here, where a reader who left or a full disk is told
     except BrokenPipeError:  # the reader of our output has left
         os._exit(0)
     except (KeyboardInterrupt, typer.Abort):

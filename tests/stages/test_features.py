@@ -112,10 +112,10 @@ def test_the_asked_checkpoint_is_attacked(run, split, write, tiny_base):
     [
         ("np.where(np.arange(len(good))[:, None] == 3, np.nan, good)", "not finite"),
         ("good * np.inf", "not finite"),
-        ("good[:, 0]", r"shape \(16,\), not \(n, F\)"),
-        ("good[:-1]", r"shape \(15, 1\), not \(n, F\)"),
-        ("good[:, :0]", r"shape \(16, 0\), not \(n, F\)"),
-        ("good[None]", r"shape \(1, 16, 1\), not \(n, F\)"),
+        ("good[:, 0]", r"shape \(16,\), not \(16, F\)"),
+        ("good[:-1]", r"shape \(15, 1\), not \(16, F\)"),
+        ("good[:, :0]", r"shape \(16, 0\), not \(16, F\)"),
+        ("good[None]", r"shape \(1, 16, 1\), not \(16, F\)"),
     ],
 )
 def test_unfit_features_are_refused(run, split, odd, features, said):
