@@ -22,7 +22,7 @@ from bench.places import (
     absolute_set,
     absolute_weights,
 )
-from bench.plugins import components, instantiate, joined, spelled
+from bench.plugins import components, instantiate, joined, shipped_folder, spelled
 from bench.specs import (
     Augment,
     Cell,
@@ -280,7 +280,9 @@ def sampling(sampler: str, steps: int, guidance: float, n: int | None) -> Sampli
 
 
 def _check_timesteps(attack: Component) -> None:
-    """Before anything is trained; what a plugin calls otherwise is found when it asks."""
+    """Before anything is trained; a foreign plugin's names may mean anything, it is told later."""
+    if Path(attack.path).parent != shipped_folder("attack"):
+        return
     for name in ("t", "timesteps"):
         given = attack.params.get(name, ())
         for step in given if isinstance(given, list | tuple) else (given,):

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from bench.errors import OfflineError, UsageError
 from bench.models.base import embedded_folder
+from bench.plugins import shipped_folder
 from bench.request import Request
 
 
@@ -136,3 +137,11 @@ def test_over_training_that_is_not_the_paper_s_is_said(ask, recipe, augment, sai
     replace(ask("loss"), recipe=recipe, augment=augment).cells(told.append)
     assert [line for line in told if "Table 1 is `--augment script`" in line] == told
     assert bool(told) == said
+
+
+def test_what_a_foreign_attack_calls_t_may_be_no_timestep(ask, tmp_path):
+    with pytest.raises(UsageError, match=r"loss\[t=1000\]: t 1000 is outside"):
+        ask("loss[t=1000]").cells()
+    shipped = (shipped_folder("attack") / "loss.py").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(shipped.replace('"loss"', '"mine"'), encoding="utf-8")
+    assert ask("./mine.py[t=1000]").cells()
