@@ -17,6 +17,9 @@ LEAK_MARGIN = 0.01
 COST_MARGIN = 0.005
 """TPR and KID by which a model may be worse in one and still dominate by the other."""
 CLIP_MARGIN = 1.0
+FURTHER = ("defense", "attackers", "ε ≥", "canary TPR", "seeds", "seed SD", "FD64", "CLIPScore",
+           "held-out loss")  # fmt: skip
+"""Columns of the second table of a page, the model's name first; they order nothing."""
 TIERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Record = dict[str, Any]
 

@@ -7,7 +7,7 @@ figure is typed by hand: the same entries give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from typing import Any
@@ -31,18 +31,27 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """One file of a board: a title, what was measured, and tables under headings."""
+    """One file of a board: a title, what was measured, and tables under headings.
+
+    A second table of the same rows has the columns that `beside` names for a heading: as one it
+    would be too wide to read.
+    """
 
     name: str
     title: str
     notes: Sequence[str]
     tables: Mapping[str, Sequence[Record]]
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def markdown(self) -> str:
         """The page; what entries say is escaped."""
         parts = [f"# {_safe(self.title)}", *map(_safe, self.notes)]
         for heading, records in self.tables.items():
-            parts += [f"## {_safe(heading)}", _table(records)]
+            second = self.beside.get(heading, ())
+            first = [column for column in records[0] if column not in second[1:]]
+            parts += [f"## {_safe(heading)}", _table(records, first)]
+            if second:
+                parts += [f"## {_safe(heading)}: further figures", _table(records, second)]
         return "\n\n".join(parts) + "\n"
 
 
@@ -112,6 +121,7 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
         f"Defenses against membership inference on {what}",
         [*measured, *_defense_notes(standings)],
         {heading: records for heading, records in tables.items() if records},
+        {"Defenses": defenses.FURTHER},
     )
     found = attacks.ranked(standings)
     if not found:
@@ -167,8 +177,8 @@ def _defense_notes(standings: Sequence[Standing]) -> list[str]:
         f"real pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
         f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
         "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
-        "the pairs, measured on the other, both ways, and chosen anew in every replicate of the "
-        "interval (seeds, then pairs).",
+        "the pairs, measured on the other, both ways (two names where the halves choose "
+        "differently), and chosen anew in every replicate of the interval (seeds, then pairs).",
         "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
         "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead; "
         "undefended models, themselves points of the frontier, cannot be above 0. It orders the "
@@ -221,7 +231,6 @@ def _safe(text: str) -> str:
     return escape(text, quote=False)
 
 
-def _table(records: Sequence[Record]) -> str:
-    columns = list(records[0])
+def _table(records: Sequence[Record], columns: Sequence[str]) -> str:
     cells = [[_safe(str(record.get(column, ""))) for column in columns] for record in records]
     return markdown(columns, cells)

@@ -169,6 +169,15 @@ def test_names_cannot_write_markup():
     assert "&lt;b&gt;x&lt;/b&gt;\\|y" in page.markdown()
 
 
+def test_a_page_has_each_figure_once_and_programs_have_all_of_a_row_together():
+    page = board(GOOD)[0]
+    heads = [line for line in page.markdown().splitlines() if "| defense |" in line]
+    first, second = ([cell.strip() for cell in line.strip("|").split("|")] for line in heads)
+    assert sorted({*first, *second}) == sorted(page.tables["Defenses"][0])
+    assert set(first) & set(second) == {"defense"}
+    assert max(len(first), len(second)) <= 10
+
+
 def test_programs_get_all_tables_as_one():
     printed = json.loads(render_pages(board(GOOD), "json"))
     jsonschema.validate(printed, schema("leaderboard"))
