@@ -21,12 +21,19 @@ from scipy.special import ndtr  # type: ignore[import-untyped,unused-ignore]
 from simulated_scores import SIZES, Scores, attacked, correlated, lift, true_tpr
 
 from bench import stats
-from bench.stats.ranks import shared_ranks
+from bench.boards.standing import SHARED_COST
+from bench.stats.ranks import frontier_gains, lower_frontier, shared_ranks
 from bench.stats.worst import Resamples, SeedScores, null_band, worst_case
 
 FPR = 0.01
 LIFTS = (1.8, 1.7, 1.0, 0.8, 0.1, 0.1, 0.1, 0.1)
 """Eight attacks of which four find something, by how far they lift members; AUC .90 at most."""
+PATH = ((0.124, 30.0), (0.130, 29.0), (0.133, 22.0), (0.141, 16.0), (0.146, 10.0), (0.148, 12.0),
+        (0.149, 9.0), (0.151, 8.0), (0.155, 6.0), (0.164, 5.0), (0.167, 2.0))  # fmt: skip
+"""KID and leak (points) of undefended models in truth, about as on the board of `tiles`."""
+COST_ERROR, COST_TOLD, COST_CORRELATION = 0.0041, 0.0047, 0.85
+"""SD of KID's error over three seeds, what a board takes it for, and the correlation between two
+models trained alike, as tools/correlate_kid.py finds them."""
 
 
 class Line(NamedTuple):
@@ -46,7 +53,7 @@ def main() -> None:
     print(table(covered))
     lines = [
         *chance(runs), *comparisons(runs), *worst_cases(runs // 2), *equal_models(runs // 10),
-        *bounds(runs // 2),
+        *gains(runs // 2), *bounds(runs // 2),
     ]  # fmt: skip
     print(table([line._asdict() for line in lines]))
 
@@ -202,6 +209,79 @@ def equal_models(boards: int) -> Iterator[Line]:
         percent(apart / (45 * boards)),
         f"boards with any such pair: {percent(any_apart / boards, 0)} %",
     )
+
+
+def gains(runs: int) -> Iterator[Line]:
+    """Frontier gains of models all along the undefended path, each 5 points below it in truth."""
+    rng, costs = np.random.default_rng(6), np.linspace(0.120, 0.160, 9)
+    path = Points(*(np.array(some)[:, None] for some in zip(*PATH, strict=True)))
+    kept = lower_frontier(path.costs[:, 0], path.leaks[:, 0])
+    below = np.interp(costs, path.costs[kept, 0], path.leaks[kept, 0]) - 5.0
+    models = Points(costs[:, None], below[:, None])
+    for spread in (1.0, 5.0):
+        once, anew = [], []
+        for _ in range(runs):
+            seen = shaken(rng, (path, models), COST_ERROR, COST_CORRELATION, spread, 1)
+            draws = shaken(rng, seen, COST_TOLD, SHARED_COST, spread, 500)
+            kept = lower_frontier(seen[0].costs[:, 0], seen[0].leaks[:, 0])
+            value = gain(seen, kept)
+            once.append(covers(5.0, value, gain(draws, kept)))
+            anew.append(covers(5.0, value, chosen_anew(draws)))
+        yield Line(
+            f"frontier gain of 5 points, leaks known to {spread:.0f} (SD): covered",
+            "95",
+            percent(np.mean(once)),
+            f"frontier chosen anew in each replicate: {percent(np.mean(anew))}",
+        )
+
+
+class Points(NamedTuple):
+    """KIDs and leaks of models, (models, replicates)."""
+
+    costs: Any
+    leaks: Any
+
+
+def shaken(
+    rng: np.random.Generator,
+    sides: Sequence[Points],
+    error: float,
+    correlation: float,
+    spread: float,
+    draws: int,
+) -> list[Points]:
+    """Undefended and defended models with errors; of those of KID a part is every model's."""
+    common = math.sqrt(correlation) * rng.normal(size=draws)
+    found = []
+    for costs, leaks in sides:
+        size = (len(costs), draws)
+        own = math.sqrt(1 - correlation) * rng.normal(size=size)
+        moved = leaks + spread * rng.normal(size=size)
+        found.append(Points(costs + error * (common + own), moved))
+    return found
+
+
+def gain(sides: Sequence[Points], kept: Any, one: slice = slice(None)) -> Any:
+    path, models = sides
+    return frontier_gains(
+        path.costs[kept, one], path.leaks[kept, one], models.costs[:, one], models.leaks[:, one]
+    )
+
+
+def chosen_anew(sides: Sequence[Points]) -> Any:
+    """Replicates of gains as they would be with another frontier in each."""
+    path = sides[0]
+    fronts = [
+        lower_frontier(path.costs[:, b], path.leaks[:, b]) for b in range(path.costs.shape[1])
+    ]
+    return np.concatenate([gain(sides, k, slice(b, b + 1)) for b, k in enumerate(fronts)], axis=1)
+
+
+def covers(truth: float, value: Any, draws: Any) -> float:
+    """Share of models whose interval, as a board prints it, holds the truth."""
+    low, high = np.quantile(draws, [0.025, 0.975], axis=1)
+    low, high = np.minimum(low, value[:, 0]), np.maximum(high, value[:, 0])
+    return float(np.mean((low <= truth) & (truth <= high)))
 
 
 def bounds(runs: int) -> Iterator[Line]:

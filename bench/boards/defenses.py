@@ -32,9 +32,8 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
     leaks = np.array([one.worst.tpr.draws for one in able]).reshape(len(able), draws)
     costs = np.array([one.cost_draws(draws) for one in able]).reshape(len(able), draws)
     framed = len(points) >= FEWEST_POINTS
-    gains = _gains(points, costs, leaks, "tpr") if framed else -leaks
-    areas = np.array([one.worst.auc.draws for one in able]).reshape(len(able), draws)
-    easier = _gains(points, costs, areas, "auc") if framed else gains
+    measured, gains = _gains(points, able, "tpr") if framed else (np.zeros(len(able)), -leaks)
+    milder, easier = _gains(points, able, "auc") if framed else (measured, gains)
     places = shared_ranks(gains) if able else []
     layers = tiers(leaks, costs, LEAK_MARGIN, COST_MARGIN) if able else []
     usual = next((one for one in able if one.label == "none"), None)
@@ -43,19 +42,12 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
             "rank": str(place),
             "tier": TIERS[min(layer, len(TIERS)) - 1],
             **_row(one),
-            "frontier gain": _signed(*gain) if framed else "",
-            "AUC gain": _signed(*milder) if framed else "",
+            "frontier gain": _signed(measured[i], gains[i]) if framed else "",
+            "AUC gain": _signed(milder[i], easier[i]) if framed else "",
             "remarks": _remarks(one, usual),
-            "_order": (place, -gain[0], one.worst.tpr.value, one.entry.name),
+            "_order": (place, -measured[i], one.worst.tpr.value, one.entry.name),
         }
-        for one, place, layer, gain, milder in zip(
-            able,
-            places,
-            layers,
-            zip(_observed(points, able, "tpr"), gains, strict=True),
-            zip(_observed(points, able, "auc"), easier, strict=True),
-            strict=True,
-        )
+        for i, (one, place, layer) in enumerate(zip(able, places, layers, strict=True))
     ]
     records.sort(key=lambda record: record.pop("_order"))
     greyed = [
@@ -76,11 +68,7 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
 def frontier_points(standings: Sequence[Standing]) -> list[Record]:
     """The undefended models, the best utility first, and which of them make the frontier."""
     points = [one for one in standings if one.undefended and not one.failed]
-    places = [(one.cost().value, one.worst.tpr.value) for one in points]
-    kept = {
-        (float(cost), float(leak))
-        for cost, leak in zip(*lower_frontier(*np.array(places).T), strict=True)
-    } if points else set()  # fmt: skip
+    kept = {one.entry.name for one in _frontier(points, "tpr")}
     return [
         {
             "undefended model": one.label,
@@ -89,27 +77,32 @@ def frontier_points(standings: Sequence[Standing]) -> list[Record]:
             "worst attack": one.worst_attacks,
             "KID": _text(one.utility("kid_effnet"), 1, 4),
             "held-out loss": _text(one.utility("held_out_loss"), 1, 4),
-            "on the frontier": "yes" if place in kept else "no",
+            "on the frontier": "yes" if one.entry.name in kept else "no",
         }
-        for place, one in sorted(zip(places, points, strict=True), key=lambda pair: pair[0])
+        for one in sorted(points, key=lambda one: (one.cost().value, one.worst.tpr.value))
     ]
 
 
-def _gains(points: Sequence[Standing], costs: Any, leaks: Any, what: str) -> Any:
-    """Replicates of the gain (R, B), the frontier's own errors included."""
-    there = np.stack([one.cost_draws(costs.shape[1]) for one in points])
-    leaking = np.stack([getattr(one.worst, what).draws for one in points])
-    return frontier_gains(there, leaking, costs, leaks)
+def _frontier(points: Sequence[Standing], what: str) -> list[Standing]:
+    """The undefended models that no other beats in KID and this figure, as measured."""
+    if not points:
+        return []
+    costs = np.array([one.cost().value for one in points])
+    leaks = np.array([getattr(one.worst, what).value for one in points])
+    return [points[i] for i in lower_frontier(costs, leaks)]
 
 
-def _observed(points: Sequence[Standing], able: Sequence[Standing], what: str) -> list[float]:
-    """The gain as measured; 0 where there is no frontier to hold a model against."""
-    if len(points) < FEWEST_POINTS:
-        return [0.0 for _ in able]
-    costs, own_costs = ([[one.cost().value] for one in found] for found in (points, able))
-    leaks, own = ([[getattr(one.worst, what).value] for one in found] for found in (points, able))
-    gains = frontier_gains(*map(np.array, (costs, leaks, own_costs, own)))
-    return [float(gain) for gain in gains[:, 0]]
+def _gains(points: Sequence[Standing], able: Sequence[Standing], what: str) -> tuple[Any, Any]:
+    """Gains as measured (R,) and their replicates (R, B), the frontier's own errors included."""
+    sides = (_frontier(points, what), able)
+    worst = [[getattr(one.worst, what) for one in side] for side in sides]
+    costs = [np.array([[one.cost().value] for one in side]) for side in sides]
+    leaks = [np.array([[figure.value] for figure in side]) for side in worst]
+    measured = frontier_gains(costs[0], leaks[0], costs[1], leaks[1])[:, 0]
+    draws = len(points[0].worst.tpr.draws)
+    costs = [np.array([one.cost_draws(draws) for one in side]) for side in sides]
+    leaks = [np.array([figure.draws for figure in side]) for side in worst]
+    return measured, frontier_gains(costs[0], leaks[0], costs[1], leaks[1])
 
 
 def _row(one: Standing) -> Record:

@@ -180,10 +180,10 @@ def _defense_notes(standings: Sequence[Standing]) -> list[str]:
         "the pairs, measured on the other, both ways (two names where the halves choose "
         "differently), and chosen anew in every replicate of the interval (seeds, then pairs).",
         "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
-        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead; "
-        "undefended models, themselves points of the frontier, cannot be above 0. It orders the "
-        "board: `rank` is one more than the number of models that are surely better (paired 99 % "
-        "interval). "
+        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead. "
+        "Undefended models have 0 where they make the frontier and less where another of them is "
+        "better. It orders the board: `rank` is one more than the number of models that are surely "
+        "better (paired 99 % interval). "
         "`AUC` and `AUC gain`: of the attack that is worst by AUC, chosen in the same way. 500 "
         "pairs tell it far better than TPR@1%FPR; it averages over pairs that are easy and hard to "
         "find, and orders nothing. `tier`: A is beaten by no other in both leak and KID.",

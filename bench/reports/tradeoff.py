@@ -70,7 +70,7 @@ def frontier(places: list[Place]) -> list[tuple[float, float]]:
     points = [(place.cost.value, place.leak.value) for place in places if place.undefended]
     if not points:
         return []
-    return [(float(x), float(y)) for x, y in zip(*lower_frontier(*np.array(points).T), strict=True)]
+    return [points[i] for i in lower_frontier(*np.array(points).T)]
 
 
 def _places(setting: Setting, figure: str) -> list[Place | None]:

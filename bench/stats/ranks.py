@@ -20,23 +20,12 @@ a correction for the number of comparisons would move ranks whenever a model is 
 SURE = 0.975
 
 
-def lower_frontier(costs: FloatArray, leaks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The points (F,) that no other beats in both, by rising cost and falling leak."""
+def lower_frontier(costs: FloatArray, leaks: FloatArray) -> NDArray[np.intp]:
+    """Which of the points (F,) no other beats in both: their places, by rising cost."""
     order = np.lexsort((leaks, costs))
     best = np.minimum.accumulate(leaks[order])
-    kept = np.append(True, best[1:] < best[:-1])
-    return costs[order][kept], leaks[order][kept]
-
-
-def leak_at(costs: FloatArray, leaks: FloatArray, at: FloatArray) -> FloatArray:
-    """Leak of undefended training at the utilities `at`: between frontier points on a line.
-
-    Beyond its ends the leak of the end: a model better than all undefended ones is held against the
-    best of these, which leaks most.
-    """
-    kept = lower_frontier(costs, leaks)
-    found: FloatArray = np.interp(at, *kept)
-    return found
+    kept: NDArray[np.intp] = order[np.append(True, best[1:] < best[:-1])]
+    return kept
 
 
 def frontier_gains(
@@ -44,10 +33,17 @@ def frontier_gains(
 ) -> FloatArray:
     """Leak of the undefended frontier at each model's own cost, minus its leak; (R, B).
 
-    `costs` and `leaks` (F, B) are those of the undefended points, the others (R, B) of the models.
+    `costs` and `leaks` (F, B) are those of the frontier's points, found once by `lower_frontier` on
+    the figures as measured; the others (R, B) of the models. Chosen anew in each replicate, the
+    lowest of shaken points would lie below the points themselves: a bias against every defense.
+    Between points leak lies on a line. Beyond the ends it is that of the end: a model better than
+    all undefended ones is held against the best of these, which leaks most.
     """
-    there = [leak_at(costs[:, b], leaks[:, b], own_costs[:, b]) for b in range(own_costs.shape[1])]
-    gains: FloatArray = np.stack(there, axis=1) - own_leaks
+    there = np.empty_like(own_costs)
+    for b in range(own_costs.shape[1]):
+        order = np.argsort(costs[:, b])
+        there[:, b] = np.interp(own_costs[:, b], costs[order, b], leaks[order, b])
+    gains: FloatArray = there - own_leaks
     return gains
 
 

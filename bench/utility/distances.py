@@ -36,16 +36,16 @@ def kernel_distance(real: FloatArray, fake: FloatArray, seed: int = 0) -> Estima
         rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAP).astype(float)
         for n in map(len, (real, fake))
     ]
-    value = float(_weighted_mmd(kernels, *once)[0])
+    value = float(weighted_mmd(kernels, *once)[0])
     # A resample of one picture only (of very small sets) has no pair to compare: left out.
     usable = np.all([np.count_nonzero(w, axis=1) > 1 for w in drawn], axis=0)
-    low, high = np.percentile(_weighted_mmd(kernels, *(w[usable] for w in drawn)), [2.5, 97.5])
+    low, high = np.percentile(weighted_mmd(kernels, *(w[usable] for w in drawn)), [2.5, 97.5])
     return Estimate(
         value, min(float(low), value), max(float(high), value), "bootstrap over pictures"
     )
 
 
-def _weighted_mmd(kernels: list[FloatArray], real: FloatArray, fake: FloatArray) -> FloatArray:
+def weighted_mmd(kernels: list[FloatArray], real: FloatArray, fake: FloatArray) -> FloatArray:
     """Squared MMD for each row of picture weights, self-pairs left out."""
 
     def within(kernel: FloatArray, w: FloatArray) -> FloatArray:

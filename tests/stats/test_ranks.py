@@ -7,7 +7,6 @@ import pytest
 
 from bench.stats.ranks import (
     frontier_gains,
-    leak_at,
     lower_frontier,
     pareto,
     shared_ranks,
@@ -22,21 +21,32 @@ def draws(means, spread=0.01, common=0.05, size=500):
 
 
 def test_a_frontier_keeps_what_nothing_beats_in_both():
-    costs, leaks = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([9.0, 9.5, 5.0, 6.0, 1.0])
-    kept = lower_frontier(costs, leaks)
-    assert kept[0].tolist() == [1.0, 2.0, 4.0]
-    assert kept[1].tolist() == [9.0, 5.0, 1.0]
+    costs, leaks = np.array([3.0, 2.0, 1.0, 2.0, 4.0]), np.array([6.0, 9.5, 9.0, 5.0, 1.0])
+    assert lower_frontier(costs, leaks).tolist() == [2, 3, 4]
 
 
 def test_between_points_the_leak_lies_on_their_line_and_beyond_the_ends_it_is_theirs():
-    costs, leaks = np.array([1.0, 3.0]), np.array([8.0, 2.0])
-    assert leak_at(costs, leaks, np.array([0.0, 1.0, 2.0, 3.0, 9.0])).tolist() == [8, 8, 5, 2, 2]
+    costs, leaks = np.array([[3.0], [1.0]]), np.array([[2.0], [8.0]])
+    at = np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])
+    assert frontier_gains(costs, leaks, at, 0 * at)[:, 0].tolist() == [8, 8, 5, 2, 2]
 
 
 def test_a_model_on_the_frontier_gains_nothing_and_one_below_it_what_it_leaks_less():
     costs, leaks = np.array([[1.0], [3.0]]), np.array([[8.0], [2.0]])
     gains = frontier_gains(costs, leaks, np.array([[2.0], [2.0]]), np.array([[5.0], [1.5]]))
     assert gains[:, 0].tolist() == [0.0, 3.5]
+
+
+def test_replicates_of_a_gain_do_not_lie_below_it_for_being_shaken():
+    """The lowest of shaken points would lie lower than the points do."""
+    rng = np.random.default_rng(0)
+    costs = np.repeat(np.linspace(1.0, 2.0, 11)[:, None], 4000, axis=1)
+    leaks = 5.0 + rng.normal(size=costs.shape)
+    at = np.full((1, 4000), 1.5)
+    assert abs(frontier_gains(costs, leaks, at, at).mean() - 3.5) < 0.05
+    again = [lower_frontier(costs[:, b], leaks[:, b]) for b in range(4000)]
+    lowest = [np.interp(1.5, costs[kept, 0], leaks[kept, b]) for b, kept in enumerate(again)]
+    assert np.mean(lowest) - 1.5 < 3.0
 
 
 def test_paired_replicates_separate_what_single_intervals_do_not():
