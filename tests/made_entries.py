@@ -43,12 +43,17 @@ def entry(
     canaries: int = 8,
     clip: float = 20.0,
     shipped: bool = True,
+    params: Mapping[str, Any] | None = None,
+    pairs: int = PAIRS,
     **target: Any,
 ) -> Entry:
     """Members' scores of each attack are higher by its lift, in standard deviations."""
     lifts = lifts or {"loss": 0.3, "clid_th": 1.5}
     arrays: dict[str, Any] = {}
-    told = [_seed(seed, lifts, kid, clean, base_lift, canaries, clip, arrays) for seed in seeds]
+    told = [
+        _seed(seed, lifts, kid, clean, base_lift, canaries, clip, pairs, arrays) for seed in seeds
+    ]
+    part = plugin(name.partition("[")[0], shipped) | {"params": dict(params or {})}
     document = {
         "schema_version": SCHEMA,
         "name": name if at is None else f"{name}-at-{at:04d}",
@@ -66,7 +71,7 @@ def entry(
             "resolution": 32,
             "recipe": {"name": "mini", "epochs": 80, "board": True},
             "augment": "default",
-            "defense": {"label": name, "parts": [plugin(name.partition("[")[0], shipped)]},
+            "defense": {"label": name, "parts": [part]},
             "at": at,
             "sampling": {"n": 350, "steps": 25, "guidance": 3.0},
             "canaries": canaries,
@@ -93,9 +98,9 @@ def _attacker(name: str) -> dict[str, Any]:
 
 def _seed(
     seed: int, lifts: Mapping[str, float], kid: float, clean: bool, base_lift: float,
-    canaries: int, clip: float, arrays: dict[str, Any],
+    canaries: int, clip: float, pairs: int, arrays: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    ids = [f"canary-{i:03d}" for i in range(canaries)] + [f"p{i:04d}" for i in range(2 * PAIRS)]
+    ids = [f"canary-{i:03d}" for i in range(canaries)] + [f"p{i:04d}" for i in range(2 * pairs)]
     usual = np.arange(len(ids)) >= canaries
     member = np.random.default_rng(seed).permutation(len(ids)) < 0
     member[np.flatnonzero(usual)[::2]] = member[np.flatnonzero(~usual)[::2]] = True

@@ -92,7 +92,7 @@ MAY: dict[str, set[str]] = {
     "garbage": GROUND | {"runs"},
     "schemas": set(),
     "entries": GROUND
-    | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats"}
+    | {"data", "models.base", "parameters", "plugins", "runs", "stages.metrics", "stats", "trust"}
     | {"sweeps", "training.recipe"},
     "reports": NUMBERS | {"boards", "data", "errors", "request", "runs", "store", "__version__"},
     "audits": GROUND

@@ -30,14 +30,11 @@ class Found(NamedTuple):
 
 
 def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> list[Record]:
-    """Attacks in rank order within their access class; those not run on every target are left out.
+    """By mean TPR@1%FPR within their access class; those not run on every target are left out.
 
     With the pictures' own captions and undefended shadows: what knows the defense is on some only.
     """
-    by_label = {
-        one.label: one for one in standings if one.at_end and one.shipped and not one.failed
-    }
-    on = [by_label[label] for label in targets if label in by_label]
+    on = measured(standings, targets)
     if not on:
         return []
     naive = dict.fromkeys(
@@ -57,9 +54,17 @@ def ranked(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> l
             _record(label, place, known[label], one, best, on)
             for label, place, one, best in zip(labels, places, found, front, strict=True)
         ]
-        order = sorted(range(len(some)), key=lambda i: (places[i], -found[i].tpr))
+        order = sorted(range(len(some)), key=lambda i: -found[i].tpr)
         records += [some[i] for i in order]
     return records
+
+
+def measured(standings: Sequence[Standing], targets: Sequence[str] = TARGETS) -> list[Standing]:
+    """The targets that are there and failed no gate, in the order of the list."""
+    by_label = {
+        one.label: one for one in standings if one.at_end and one.shipped and not one.failed
+    }
+    return [by_label[label] for label in targets if label in by_label]
 
 
 def _record(

@@ -17,16 +17,22 @@ LEAK_MARGIN = 0.01
 COST_MARGIN = 0.005
 """TPR and KID by which a model may be worse in one and still dominate by the other."""
 CLIP_MARGIN = 1.0
-FURTHER = ("defense", "attackers", "ε ≥", "canary TPR", "seeds", "seed SD", "FD64", "CLIPScore",
-           "held-out loss")  # fmt: skip
+FURTHER = ("defense", "parameters", "attackers", "ε ≥", "canary TPR", "seeds", "seed SD", "FD64",
+           "CLIPScore", "held-out loss")  # fmt: skip
 """Columns of the second table of a page, the model's name first; they order nothing."""
 TIERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Record = dict[str, Any]
 
 
 def ranked(standings: Sequence[Standing]) -> list[Record]:
-    """Rows in rank order; those that failed a gate last, without a rank."""
-    able = [one for one in standings if not one.failed and one.at_end]
+    """By measured gain, the highest first; those that may not be ranked last, without a rank.
+
+    Not by rank: who is surely better than whom is no order, and one that enters can be surely
+    better than the one of two that stood first.
+    """
+    usual = next((one for one in standings if one.usual and not one.failed), None)
+    barred = {one.entry.name: _barred(one, usual) for one in standings if one.at_end}
+    able = [one for one in standings if one.at_end and not barred[one.entry.name]]
     points = [one for one in standings if one.undefended and not one.failed]
     draws = len(standings[0].worst.tpr.draws)
     leaks = np.array([one.worst.tpr.draws for one in able]).reshape(len(able), draws)
@@ -36,7 +42,6 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
     milder, easier = _gains(points, able, "auc") if framed else (measured, gains)
     places = shared_ranks(gains) if able else []
     layers = tiers(leaks, costs, LEAK_MARGIN, COST_MARGIN) if able else []
-    usual = next((one for one in able if one.label == "none"), None)
     records = [
         {
             "rank": str(place),
@@ -45,7 +50,7 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
             "frontier gain": _signed(measured[i], gains[i]) if framed else "",
             "AUC gain": _signed(milder[i], easier[i]) if framed else "",
             "remarks": _remarks(one, usual),
-            "_order": (place, -measured[i], one.worst.tpr.value, one.entry.name),
+            "_order": (-measured[i], one.worst.tpr.value, one.entry.name),
         }
         for i, (one, place, layer) in enumerate(zip(able, places, layers, strict=True))
     ]
@@ -57,12 +62,20 @@ def ranked(standings: Sequence[Standing]) -> list[Record]:
             **_row(one),
             "frontier gain": "",
             "AUC gain": "",
-            "remarks": "not ranked: " + "; ".join(one.failed),
+            "remarks": "not ranked: " + "; ".join(barred[one.entry.name]),
         }
         for one in standings
-        if one.failed and one.at_end
+        if one.at_end and barred[one.entry.name]
     ]
     return records + greyed
+
+
+def _barred(one: Standing, usual: Standing | None) -> list[str]:
+    """Why it may not be ranked; also where the attack that is worst on no defense was left out."""
+    if one.failed or usual is None:
+        return one.failed
+    lacking = [label for label in usual.strongest if label not in one.sound]
+    return [f"not attacked by {label}, the worst on no defense" for label in lacking]
 
 
 def frontier_points(standings: Sequence[Standing]) -> list[Record]:
@@ -75,6 +88,7 @@ def frontier_points(standings: Sequence[Standing]) -> list[Record]:
             "epoch": one.epoch,
             "TPR@1%FPR": _percent(one),
             "worst attack": one.worst_attacks,
+            "attackers": len(one.sound),
             "KID": _text(one.utility("kid_effnet"), 1, 4),
             "held-out loss": _text(one.utility("held_out_loss"), 1, 4),
             "on the frontier": "yes" if one.entry.name in kept else "no",
@@ -110,10 +124,11 @@ def _row(one: Standing) -> Record:
         "defense": one.label,
         "TPR@1%FPR": _percent(one),
         "worst attack": one.worst_attacks,
+        "parameters": one.parameters,
         "attackers": len(one.sound),
         "AUC": _interval(one.worst.auc.estimate(), 100, 1),
         "ε ≥": f"{one.epsilon:.1f}",
-        "canary TPR": "-" if one.canary is None else _interval(one.canary, 100, 0),
+        "canary TPR": _canary(one),
         "KID": _text(one.utility("kid_effnet"), 1, 4),
         "FD64": f"{one.rows[0].mean('fd_effnet64'):.2f}",
         "CLIPScore": _text(one.utility("clip_score"), 1, 2),
@@ -121,6 +136,13 @@ def _row(one: Standing) -> Record:
         "seeds": f"{len(one.entry.seeds)}",
         "seed SD": f"{100 * _spread(one):.1f}",
     }
+
+
+def _canary(one: Standing) -> str:
+    if one.canary is None:
+        return "-"
+    found, members = one.canary
+    return f"{100 * found / members:.0f} ({found} of {members})"
 
 
 def _spread(one: Standing) -> float:

@@ -12,10 +12,9 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from bench.boards import attacks, defenses
+from bench.boards import attacks, defenses, notes
 from bench.boards.gates import told
-from bench.boards.pictures import sampled
-from bench.boards.standing import SEEDS_OF_A_BOARD, Standing, sizes, standing
+from bench.boards.standing import Standing, sizes, standing
 from bench.boards.tables import Format, markdown, render
 from bench.entries.entry import Entry
 from bench.entries.schema import SEEDS
@@ -109,7 +108,7 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     target = entries[0].about.target
     what = f"{target.data_label} (base {target.base_label}, recipe {target.recipe['name']}, "
     what += f"augmentation {target.augment})"
-    measured = _measured([one for one in standings if not one.other_seeds])
+    measured = notes.measured([one for one in standings if not one.other_seeds])
     ranked = defenses.ranked(standings)
     tables = {
         "Defenses": ranked,
@@ -119,16 +118,16 @@ def _pages(name: str, entries: Sequence[Entry]) -> list[Page]:
     board = Page(
         f"{name}-defenses",
         f"Defenses against membership inference on {what}",
-        [*measured, *_defense_notes(standings)],
+        [*measured, *notes.of_defenses(standings)],
         {heading: records for heading, records in tables.items() if records},
         {"Defenses": defenses.FURTHER},
     )
     found = attacks.ranked(standings)
     if not found:
         return [board]
-    notes = [*measured, *_attack_notes(standings)]
+    lines = [*measured, *notes.of_attacks(standings)]
     title = f"Membership inference attacks on {what}"
-    return [board, Page(f"{name}-attacks", title, notes, {"Attacks": found})]
+    return [board, Page(f"{name}-attacks", title, lines, {"Attacks": found})]
 
 
 def _seeds(entries: Sequence[Entry]) -> list[int]:
@@ -138,84 +137,13 @@ def _seeds(entries: Sequence[Entry]) -> list[int]:
     return list(SEEDS if SEEDS in found else min(one for one in found if found.count(one) == most))
 
 
-def _measured(standings: Sequence[Standing]) -> list[str]:
-    about, pairs = standings[0].entry.about, sizes(standings[0].entry)
-    members = about.target.canaries // 2
-    devices = dict.fromkeys(
-        str(seed.made.get("device", "unknown"))
-        for one in standings
-        for seed in one.entry.about.seeds
-    )
-    canaries = (
-        f" Every target was also trained on {members} mislabelled pairs (canaries); {members} "
-        "others were not trained on."
-        if members
-        else ""
-    )
-    trainings = f"{len(pairs)} trainings (seeds)" if len(pairs) > 1 else "1 training (seed)"
-    few = min(len(one.entry.seeds) for one in standings) < SEEDS_OF_A_BOARD
-    return [
-        f"Measured on {trainings} of each model, each with {pairs[0][0]} "
-        f"members and {pairs[0][1]} hold-outs of its own split, by version "
-        f"{about.provenance.bench} of this suite, trained on {', '.join(devices)}.{canaries} "
-        "Percentages with 95 % intervals.",
-        "TPR@1%FPR: share of members found while at most 1 % of hold-outs are accused; chance is "
-        f"{100 * standings[0].chance.value:.1f}. AUC: 50 is chance.",
-        *(["Provisional: some models have fewer than three seeds."] if few else []),
-    ]
-
-
-def _defense_notes(standings: Sequence[Standing]) -> list[str]:
-    band = max((one.chance for one in standings), key=lambda chance: chance.high)
-    first = standings[0].entry
-    utility, target = first.utility(first.seeds[0]), first.about.target
-    made = sampled(target.sampling.model_dump(), target.resolution)
-    return [
-        "As many attackers as stand on a row here, knowing nothing, stay at or below "
-        f"{100 * band.high:.1f} TPR@1%FPR in 39 of 40 rows; such figures are shown as `≤ chance`.",
-        f"KID and FD64: {utility['n']} samples ({made}) on EfficientNet-Lite0 features, no FID; "
-        f"real pictures against real ones: KID {utility['kid_effnet_floor']['value']:.4f}, FD64 "
-        f"{utility['fd_effnet64_floor']:.2f}. Lower is better.",
-        "A defense stands by the worst attack on it (column `worst attack`): chosen on one half of "
-        "the pairs, measured on the other, both ways (two names where the halves choose "
-        "differently), and chosen anew in every replicate of the interval (seeds, then pairs).",
-        "`frontier gain`: points of TPR@1%FPR that undefended training, stopped earlier or at "
-        "another learning rate, leaks more at the same KID. At 0 or below: stop earlier instead. "
-        "Undefended models have 0 where they make the frontier and less where another of them is "
-        "better. It orders the board: `rank` is one more than the number of models that are surely "
-        "better (paired 99 % interval). "
-        "`AUC` and `AUC gain`: of the attack that is worst by AUC, chosen in the same way. 500 "
-        "pairs tell it far better than TPR@1%FPR; it averages over pairs that are easy and hard to "
-        "find, and orders nothing. `tier`: A is beaten by no other in both leak and KID.",
-        "`ε ≥`: empirical lower bound on epsilon by that attack, 95 %: attack and threshold chosen "
-        "on one half, tested on the other. No guarantee, and few pairs cannot show a large one.",
-        "`canary TPR`: share of the mislabelled members above every mislabelled hold-out, under "
-        "the attack found worst on the other pairs. `seed SD`: how far trainings differ.",
-    ]
-
-
-def _attack_notes(standings: Sequence[Standing]) -> list[str]:
-    known = {one.label for one in standings if one.at_end}
-    present = [label for label in attacks.TARGETS if label in known]
-    lacking = [label for label in attacks.TARGETS if label not in known]
-    return [
-        f"Mean over the same targets for every attack: {', '.join(present)}"
-        + (f" (not measured: {', '.join(lacking)})" if lacking else "")
-        + ". `rank`: one more than the number of attacks that are surely better (paired 99 % "
-        "interval). `queries`: U-Net rows a pair on the target, and on the attacker's own "
-        "reference. `power-query front`: no other finds more for as few.",
-        f"`surely found on {present[0]}`: the least TPR@1%FPR that can be claimed of each of its "
-        "trainings, whatever the scores are distributed like (97.5 % each).",
-    ]
-
-
 def _gates(standings: Sequence[Standing]) -> list[Record]:
     """Verdicts on the splits that all models share."""
     found: dict[str, Record] = {}
     for one in standings:
         for seed in one.entry.about.seeds:
             for gate in seed.gates:
-                figures = (gate.model_extra or {}).get("figures", {})
+                figures = gate.figures.model_dump()
                 line = {
                     "seed": seed.seed,
                     "gate": gate.name,
@@ -227,8 +155,8 @@ def _gates(standings: Sequence[Standing]) -> list[Record]:
 
 
 def _safe(text: str) -> str:
-    """Quotes as they are: no attribute is ever written."""
-    return escape(text, quote=False)
+    """No HTML and no link; quotes as they are, since no attribute is ever written."""
+    return escape(text, quote=False).replace("](", "] (")
 
 
 def _table(records: Sequence[Record], columns: Sequence[str]) -> str:

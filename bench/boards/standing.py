@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from bench.boards.rows import Figure, Row, collect
 from bench.entries.entry import Entry
 from bench.entries.schema import Plugin
 from bench.stats.audit import Halves, epsilon_lower_bound
-from bench.stats.estimate import Estimate, mean_over_seeds
-from bench.stats.intervals import tpr_interval
+from bench.stats.estimate import Estimate
+from bench.stats.roc import tpr_quality
 from bench.stats.worst import FPR, Resamples, SeedScores, Worst, null_band, worst_case
 
 UNDEFENDED = frozenset({"none", "learning_rate"})
@@ -22,6 +23,16 @@ SEEDS_OF_A_BOARD = 3
 SHARED_COST = 0.5
 """Correlation of KID's errors between two models. Prompts, start noise and reference pictures are
 the same for all; tools/correlate_kid.py measures .54 to .93, and less makes gains less sure."""
+
+
+class Canaries(NamedTuple):
+    """Mislabelled members that score above every mislabelled hold-out, and members, of all seeds.
+
+    No interval: the highest of so few hold-outs is a threshold that a bootstrap takes for known.
+    """
+
+    found: int
+    members: int
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,8 @@ class Standing:
     """What as many attackers who know nothing would find."""
     other_seeds: bool
     """Whether its seeds are not those of the board: it compares with nothing then."""
-    canary: Estimate | None
-    """TPR on the canaries, no hold-out among them accused, of the attack found worst on the first
-    half of the pairs: no canary had a say in which it is."""
+    canary: Canaries | None
+    """By the attack found worst on the first half of the pairs: no canary had a say in it."""
 
     @property
     def label(self) -> str:
@@ -66,6 +76,17 @@ class Standing:
         return self.shipped and {part.name for part in self._parts} <= UNDEFENDED
 
     @property
+    def usual(self) -> bool:
+        """No defense, by the recipe, to the end: what others are held against."""
+        return self.shipped and self.at_end and [part.name for part in self._parts] == ["none"]
+
+    @property
+    def parameters(self) -> str:
+        """What the label leaves out, too."""
+        told = (f"{k}={v}" for part in self._parts for k, v in part.params.items())
+        return ", ".join(told) or "-"
+
+    @property
     def shipped(self) -> bool:
         return all(part.shipped for part in self._parts)
 
@@ -83,6 +104,8 @@ class Standing:
         """Why it may not be ranked: gates of its splits, or that no attacker passed its own."""
         if self.other_seeds:
             return [f"seeds {', '.join(map(str, self.entry.seeds))}, not those of the board"]
+        if self.quality == "refused":
+            return [f"{self.holdouts} hold-outs, too few for TPR@1%FPR"]
         lines = list(dict.fromkeys(line for row in self.rows for line in row.failed))
         return lines if self.none_sound else [line for line in lines if line in self.common]
 
@@ -94,6 +117,26 @@ class Standing:
     @cached_property
     def none_sound(self) -> bool:
         return all(set(row.failed) - self.common for row in self.rows)
+
+    @property
+    def holdouts(self) -> int:
+        return min(n for _, n in sizes(self.entry))
+
+    @property
+    def quality(self) -> Literal["refused", "warned", "board"]:
+        """How far TPR@1%FPR is to be trusted with so many hold-outs."""
+        return tpr_quality(self.holdouts, FPR)
+
+    @property
+    def strongest(self) -> list[str]:
+        """The shipped attacks, knowing nothing of a defense, that were worst in either figure."""
+        found = {self.sound[i] for i in (*self.worst.tpr.chosen, *self.worst.auc.chosen)}
+        naive = {
+            label
+            for label, row in zip(self.entry.attackers, self.rows, strict=True)
+            if not row.adaptive and self.entry.attacker(label).attack.shipped
+        }
+        return sorted(found & naive)
 
     def utility(self, name: str) -> Figure | None:
         return self.rows[0].utility(name)
@@ -149,11 +192,12 @@ def _epsilon(entry: Entry, attacker: str, halves: Sequence[Halves]) -> float:
     return max(bound.value for bound in bounds)
 
 
-def _canary(entry: Entry, attacker: str) -> Estimate | None:
+def _canary(entry: Entry, attacker: str) -> Canaries | None:
     if not entry.about.target.canaries:
         return None
-    found = [tpr_interval(*entry.canaries(attacker, seed), FPR) for seed in entry.seeds]
-    return mean_over_seeds(found).estimate
+    sides = [entry.canaries(attacker, seed) for seed in entry.seeds]
+    found = sum(int((members > holdouts.max()).sum()) for members, holdouts in sides)
+    return Canaries(found, sum(len(members) for members, _ in sides))
 
 
 def sizes(entry: Entry) -> list[tuple[int, int]]:

@@ -45,16 +45,20 @@ def leaderboard(
     from bench.boards.leaderboard import pages, render_pages
     from bench.cli.computing import read_store
     from bench.entries.gather import all_entries, of_store
+    from bench.entries.schema import DOCUMENT
 
     shape = o.form(form)
     if from_store:
         found = of_store(read_store(store), partial(print, file=sys.stderr))
+    elif (entries / DOCUMENT).exists():
+        raise UsageError(f"{entries} is one entry; name the folder that holds it")
     else:
         found = all_entries(entries)
     if not found:
+        missing = "" if from_store or entries.is_dir() else f"{entries} is no folder: "
         raise UsageError(
-            "no rows to rank: `bench run` makes them (not --preset quick), `bench submit RUN` "
-            "makes entries of them, and --from-store ranks the runs of the store"
+            f"{missing}no rows to rank: `bench run` makes them (not --preset quick), `bench submit "
+            "RUN` makes entries of them, and --from-store ranks the runs of the store"
         )
     made = pages(found)
     place = out or (None if from_store else Path("leaderboards"))
@@ -95,18 +99,25 @@ def _check(made: Sequence[Page], out: Path) -> None:
     for page in made:
         path = out / f"{page.name}.md"
         try:
-            committed = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            committed = path.read_bytes()
+        except OSError:
             wrong.append(str(path))
             print(f"{path}: missing or unreadable")
             continue
-        if committed != page.markdown():
+        if committed != page.markdown().encode():
             wrong.append(str(path))
-            lines = committed.splitlines(), page.markdown().splitlines()
-            print(*unified_diff(*lines, str(path), "from the entries", lineterm=""), sep="\n")
+            found, due = (_lines(data) for data in (committed, page.markdown().encode()))
+            print(*unified_diff(found, due, str(path), "from the entries", lineterm=""), sep="\n")
     if wrong:
         raise ValidationError(
             f"{', '.join(wrong)}: not what the entries give; write them anew with `bench "
             "leaderboard`, and remove what no entry gives"
         )
     print(f"{len(made)} pages are what their entries give", file=sys.stderr)
+
+
+def _lines(data: bytes) -> list[str]:
+    """As they are, or with all signs shown where some would not be seen."""
+    text = data.decode(errors="backslashreplace")
+    plain = text.endswith("\n") and all(map(str.isprintable, text.split("\n")))
+    return [line.rstrip("\n") if plain else ascii(line) for line in text.splitlines(keepends=True)]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bench.entries import arrays
 from bench.entries.collect import Measured, Model
 from bench.entries.document import checked, parse
-from bench.entries.entry import parted
+from bench.entries.entry import parted, usual
+from bench.entries.gates import SPLIT_GATES
 from bench.entries.labels import KNOWN, attacker_label
 from bench.entries.problems import FlawError
 from bench.entries.schema import SCHEMA, SCORES, SEEDS, Provenance
@@ -23,6 +24,7 @@ from bench.plugins import instantiate, shipped_folder, source_digests
 from bench.specs import Component, canonical
 from bench.stages.metrics import attack_figures
 from bench.stats import auc
+from bench.trust.permutation import permutation_gate
 
 TOLD = 1e-4
 """How far rounding scores to single precision may move an AUC."""
@@ -123,13 +125,12 @@ def _plugin(model: Model, kind: Any, identity: Mapping[str, Any]) -> tuple[dict[
 def _seed(model: Model, seed: int, stored: dict[str, NDArray[Any]]) -> dict[str, Any]:
     measured = [of_seed[seed] for of_seed in model.attackers.values()]
     judged = max(measured, key=lambda one: one.card["clip_digest"] is not None)
-    shared = [gate for gate in measured[0].result.get("gates") or []
-              if all(gate in (one.result.get("gates") or []) for one in measured)]  # fmt: skip
+    shared = [gate for gate in measured[0].result.get("gates") or [] if gate["name"] in SPLIT_GATES]
     return {
         "seed": seed,
         "split": judged.result["split"],
         "attackers": [
-            _outcome(model, one, f"seed{seed}", number, stored, shared)
+            _outcome(model, one, f"seed{seed}", number, stored)
             for number, one in enumerate(measured)
         ],
         "utility": judged.result["utility"],
@@ -141,9 +142,8 @@ def _seed(model: Model, seed: int, stored: dict[str, NDArray[Any]]) -> dict[str,
 
 
 def _outcome(
-    model: Model, one: Measured, seed: str, number: int,
-    stored: dict[str, NDArray[Any]], shared: Sequence[Any],
-) -> dict[str, Any]:  # fmt: skip
+    model: Model, one: Measured, seed: str, number: int, stored: dict[str, NDArray[Any]]
+) -> dict[str, Any]:
     start = f"{seed}-attacker{number}"
     sets = {f"{start}-target": one.scores} | ({f"{start}-base": one.control} if one.control else {})
     figures = [
@@ -155,7 +155,7 @@ def _outcome(
         "threshold_from": "shadow" if made.threshold is None else "fixed",
         "metrics": figures[0],
         "base_control": figures[1] if one.control else None,
-        "gates": [gate for gate in one.result.get("gates") or [] if gate not in shared],
+        "gates": [_permuted(model, stored, seed, f"{start}-target")],
     }
 
 
@@ -176,6 +176,14 @@ def _stored(
     stored[name] = _short(scores, member)
     scored = parted(stored[name], ids, member, model.card["canaries"] or 0)
     return attack_figures(*scored, threshold)
+
+
+def _permuted(
+    model: Model, stored: Mapping[str, NDArray[Any]], seed: str, name: str
+) -> dict[str, Any]:
+    """The gate of permuted labels on the scores as they are stored."""
+    pairs = (stored[f"{seed}-ids"], stored[f"{seed}-members"])
+    return permutation_gate(*usual(stored[name], *pairs, model.card["canaries"] or 0))._asdict()
 
 
 def _short(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> NDArray[Any]:

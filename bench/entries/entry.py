@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.entries.schema import Attacker, Document, Gate, Outcome, Seed
+from bench.entries.gates import BlindGate, DuplicateGate, PermutationGate
+from bench.entries.schema import Attacker, Document, Outcome, Seed
 from bench.entries.sealing import digest
 
 CANARY = "canary"
@@ -73,6 +74,12 @@ class Entry:
         """Scores of the canaries that were members and of those that were not; may be empty."""
         return self._parted(attacker, seed, "target", canaries=True)
 
+    def usual(self, attacker: str, seed: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Scores and membership (n,) of all pairs but canaries, in the order of their ids."""
+        ids, member, _ = self._pairs(seed)
+        stored = self.arrays[f"seed{seed}-attacker{self._number(attacker)}-target"]
+        return usual(stored, ids, member, self.about.target.canaries)
+
     def control(self, attacker: str, seed: int) -> Scores | None:
         """The same attack on the base; None where that controls nothing."""
         if self.outcome(attacker, seed).base_control is None:
@@ -89,14 +96,18 @@ class Entry:
         """As the utility stage gives it."""
         return self.seed(seed).utility.model_dump()
 
-    def gates(self, attacker: str, seed: int) -> list[Gate]:
+    def gates(self, attacker: str, seed: int) -> list[BlindGate | DuplicateGate | PermutationGate]:
         """Those of the seed, then the attacker's own."""
         return [*self.seed(seed).gates, *self.outcome(attacker, seed).gates]
 
     @cached_property
     def model(self) -> str:
-        """Hash of what was attacked; two entries of one model have the same."""
-        return digest(self.about.target.model_dump(mode="json"))
+        """Hash of what was attacked: the same for two entries of one model, by whatever code."""
+        target = self.about.target.model_dump(
+            mode="json", exclude={"defense", "data", "data_label", "base_label", "stage_versions"}
+        )
+        parts = [[part.name, part.params] for part in self.about.target.defense.parts]
+        return digest({**target, "defense": parts})
 
     def results(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """(card, result) of every attacker and seed, as `bench.boards.rows.collect` takes them.
@@ -169,6 +180,14 @@ def parted(
     scores = stored.astype(np.float64)
     wanted = _canary(ids, put_in) == canaries
     return Scores(scores[wanted & member], scores[wanted & ~member])
+
+
+def usual(
+    stored: NDArray[Any], ids: NDArray[np.str_], member: NDArray[np.bool_], put_in: int
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Scores and membership of all pairs but canaries, in the order of their ids."""
+    kept = ~_canary(ids, put_in)
+    return stored.astype(np.float64)[kept], member[kept]
 
 
 def _canary(ids: NDArray[np.str_], put_in: int) -> NDArray[np.bool_]:

@@ -48,6 +48,8 @@ def _check_numbers(about: Document) -> None:
         for one in found:
             if found.count(one) > 1:
                 raise FlawError(DOCUMENT, f"{what} {one} is there twice")
+    if seeds != sorted(seeds, key=int):
+        raise FlawError(DOCUMENT, f"seeds {', '.join(seeds)} are not in rising order")
     for seed in about.seeds:
         if len(seed.attackers) != len(about.attackers):
             what = f"{len(seed.attackers)} outcomes of {len(about.attackers)} attackers"

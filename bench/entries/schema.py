@@ -10,8 +10,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from bench.entries.fields import Access, Count, Link, Loose, Sha256, Share, Shown, Slug, Strict
+from bench.entries.fields import (
+    Access,
+    Count,
+    Label,
+    Link,
+    Loose,
+    Sha256,
+    Share,
+    Shown,
+    Slug,
+    Strict,
+    Title,
+    Version,
+)
 from bench.entries.figures import Figures, Utility
+from bench.entries.gates import PermutationGate, SplitGate
 from bench.specs import Augment, Pool, Sampling, Shadow, ShadowDefense, View
 
 SCHEMA = 1
@@ -26,8 +40,8 @@ SEEDS = (0, 1, 2)
 class Plugin(Strict):
     """An attack, or one part of a defense, with what its source hash is made of."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]{1,80}$")]
-    label: Shown
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")]
+    label: Label
     params: dict[str, JsonValue]
     source: Sha256
     """As in the keys of the store: of the file, and of what it says that it reads."""
@@ -46,7 +60,7 @@ class Plugin(Strict):
 class Defense(Strict):
     """The defense: one part, or several that go together, in the order they act."""
 
-    label: Shown
+    label: Label
     parts: Annotated[list[Plugin], Field(min_length=1, max_length=10)]
 
     def identity(self) -> dict[str, Any]:
@@ -62,9 +76,9 @@ class Target(Strict):
 
     data: Annotated[str, Field(max_length=80)] | None
     """Name of an embedded data set, that anybody can open; None: somebody's own pictures."""
-    data_label: Shown
+    data_label: Title
     data_identity: Sha256
-    base_label: Shown
+    base_label: Title
     base_identity: Sha256
     resolution: Annotated[int, Field(ge=1, le=4096)]
     recipe: dict[str, JsonValue]
@@ -80,7 +94,7 @@ class Target(Strict):
 class Attacker(Strict):
     """An attack with what the attacker knows."""
 
-    label: Shown
+    label: Label
     attack: Plugin
     view: View
     replays: Annotated[int, Field(ge=1, le=10_000)]
@@ -103,13 +117,6 @@ class Training(Loose):
     notes: dict[Shown, dict[str, JsonValue]]
 
 
-class Gate(Loose):
-    """A check that was made when the row was: its name, whether it passed, and its figures."""
-
-    name: Shown
-    passed: bool
-
-
 class Outcome(Strict):
     """One attacker at one seed."""
 
@@ -118,8 +125,14 @@ class Outcome(Strict):
     """The attacker's shadow model, or a constant of the attack; never the target."""
     metrics: Figures
     base_control: Figures | None
-    gates: Annotated[list[Gate], Field(max_length=50)]
+    gates: Annotated[list[PermutationGate], Field(max_length=1)]
     """Those of this attacker alone."""
+
+
+class Made(Loose):
+    """What the model was trained on (for the base: measured on), and when."""
+
+    device: Label | None = None
 
 
 class Seed(Strict):
@@ -133,16 +146,15 @@ class Seed(Strict):
     clip_digest: Shown | None
     training: Training | None
     """None for the base itself."""
-    gates: Annotated[list[Gate], Field(max_length=50)]
+    gates: Annotated[list[SplitGate], Field(max_length=3)]
     """Those that are the same for all attackers."""
-    made: dict[str, JsonValue]
-    """What the model was trained on (for the base: measured on), and when."""
+    made: Made
 
 
 class Provenance(Strict):
     """The code that wrote the entry; None where it is no checkout."""
 
-    bench: Shown
+    bench: Version
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")] | None
     dirty: bool | None
 

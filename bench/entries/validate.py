@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.entries.checks import figures, measured, pairs, plugins
+from bench.entries.checks import figures, gates, measured, pairs, plugins
 from bench.entries.entry import Entry
 from bench.entries.load import load
-from bench.entries.problems import EntryError, Problem, plain, shown
+from bench.entries.problems import AGAIN, EntryError, Problem, plain, shown
 from bench.entries.schema import DOCUMENT, SCORES
 from bench.errors import UsageError
 
 Flaw = tuple[str, str, str]
 Check = Callable[[Entry], Iterator[Flaw]]
-CONTENT: tuple[Check, ...] = (pairs.check, figures.check)
+CONTENT: tuple[Check, ...] = (pairs.check, figures.check, gates.check)
 """In this order: of scores whose pairs are not what they should be, no figure is recomputed."""
 CIRCUMSTANCES: tuple[Check, ...] = (measured.check, plugins.check)
 BESIDE = ("README.md",)
@@ -42,6 +42,8 @@ def validate(places: Sequence[Path], *, allow_dirty: bool = False) -> Verdict:
     verdict = Verdict()
     for place in places:
         for folder in _folders(place, verdict):
+            if any(folder.resolve() == known.place.resolve() for known in verdict.entries):
+                continue
             try:
                 entry = load(folder)
             except EntryError as error:
@@ -49,7 +51,8 @@ def validate(places: Sequence[Path], *, allow_dirty: bool = False) -> Verdict:
                 continue
             verdict.entries.append(entry)
             verdict.problems += problems(entry, allow_dirty=allow_dirty)
-            verdict.notes += [Problem(entry.name, *one) for one in plugins.stale(entry)]
+            notes = (*plugins.stale(entry), *_unknown(entry))
+            verdict.notes += [Problem(entry.name, *one) for one in notes]
     verdict.problems += _twins(verdict.entries)
     return verdict
 
@@ -60,14 +63,26 @@ def problems(entry: Entry, *, allow_dirty: bool = False) -> list[Problem]:
     for check in CONTENT:
         content = content or list(check(entry))
     found = content + [flaw for check in CIRCUMSTANCES for flaw in check(entry)]
-    if entry.about.provenance.dirty and not allow_dirty:
+    code = entry.about.provenance
+    if code.dirty and not allow_dirty:
         what = "written by code that was changed after its commit"
         found.append(("provenance", what, "commit the changes, run and submit again"))
+    if (code.commit is None) != (code.dirty is None):
+        found.append(("provenance", "has a commit and no dirty flag, or the reverse", AGAIN))
     return [Problem(entry.name, *flaw) for flaw in found]
+
+
+def _unknown(entry: Entry) -> Iterator[Flaw]:
+    code = entry.about.provenance
+    if code.commit is None:
+        what = f"written by an installed bench {code.bench}, whose commit is not known"
+        yield "provenance", what, "submit from a checkout to have it named"
 
 
 def _folders(place: Path, verdict: Verdict) -> list[Path]:
     """The place itself, if it looks like an entry, else the folders inside."""
+    if place.name in (DOCUMENT, SCORES) and not place.is_dir():
+        raise UsageError(f"{place} is a file of an entry; name its folder {place.parent}")
     if not os.path.lexists(place):
         raise UsageError(f"{place} does not exist; name an entry or a folder of entries")
     inside = sorted(place.iterdir()) if place.is_dir() else []

@@ -25,6 +25,7 @@ What was simulated: docs/statistics.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ REACH = 2.576
 POWER = 0.842
 """Four of five."""
 FPR = 0.01
+ROUNDING = 1e-9
 
 
 def blind_gates(
@@ -95,10 +97,32 @@ def blind_gate(
         "rule": "bound" if bounded else "rank",
         **rates,
     }
-    above = high > BOUND if bounded else p_auc <= LEVEL
-    p_tpr = rates["tpr_p"]
-    passed = not above and (p_tpr is None or p_tpr > LEVEL)
-    return Gate(name, passed, figures), scores[:, 0]
+    return Gate(name, passes(figures), figures), scores[:, 0]
+
+
+def passes(figures: Mapping[str, Any]) -> bool:
+    """The rule, from the figures alone: so that what a row says can be held against them."""
+    above = figures["auc_high"] > BOUND if figures["rule"] == "bound" else figures["auc_p"] <= LEVEL
+    p_tpr = figures["tpr_p"]
+    return bool(not above and (p_tpr is None or p_tpr > LEVEL))
+
+
+def consistent(figures: Mapping[str, Any]) -> bool:
+    """Whether these figures can come from one classifier and its 199 other labellings."""
+    spread = figures["auc_others_sd"]
+    reach = figures["auc_others_mean"] + (REACH + HALF_WIDTH) * spread
+    high = min(1.0, figures["auc"] + HALF_WIDTH * spread)
+    best = figures["auc"] > figures["auc_others_highest"]
+    found = (
+        (figures["rule"] == "bound") == (reach <= BOUND)
+        and abs(figures["auc_high"] - high) <= ROUNDING
+        and best == (figures["auc_p"] <= LEVEL)
+    )
+    if figures["tpr_p"] is None:
+        return bool(found)
+    rate, highest = figures["tpr"], figures["tpr_others_highest"]
+    known = rate is not None and highest is not None
+    return bool(found and known and (rate > highest) == (figures["tpr_p"] <= LEVEL))
 
 
 def _tpr(scores: Floats, labels: Labels) -> dict[str, float | None]:

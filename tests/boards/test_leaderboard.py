@@ -9,6 +9,8 @@ import pytest
 from made_entries import entry
 
 from bench.boards.leaderboard import Page, pages, render_pages
+from bench.cli.leaderboard import _check
+from bench.errors import ValidationError
 from bench.schemas import schema
 
 PATH = [
@@ -87,6 +89,40 @@ def test_an_attacker_whose_control_fails_counts_for_nothing():
     assert "base control" in found["remarks"]
 
 
+def test_who_left_out_the_attack_that_is_worst_on_no_defense_is_not_ranked():
+    (first, *_) = defenses(GOOD)
+    meek = by_name(defenses(GOOD, entry("meek", {"loss": 0.0}, 0.12)))["meek"]
+    assert (first["defense"], meek["rank"]) == ("good", "-")
+    assert meek["remarks"] == "not ranked: not attacked by clid_th, the worst on no defense"
+
+
+def test_a_row_of_too_few_pairs_is_not_ranked_and_few_are_told():
+    few = [entry("none", pairs=300), entry("good", {"clid_th": 0.5}, pairs=300)]
+    (page, *_) = pages(few)
+    assert {one["rank"] for one in page.tables["Defenses"]} == {"-"}
+    assert "300 hold-outs, too few" in page.tables["Defenses"][0]["remarks"]
+    assert "5 of 500 hold-outs decide it" in board(GOOD)[0].markdown()
+
+
+def test_rows_stand_by_gain_whoever_is_surely_better_than_whom():
+    """Of two the one that is surer can be surely worse than a third, and the other not."""
+    sure = entry("sure", {"loss": 0.3, "clid_th": 1.6}, 0.13)
+    rows = defenses(GOOD, SLOW, sure, entry("poor", {"loss": 0.3, "clid_th": 2.0}, 0.2))
+    gains = [percent(row["frontier gain"]) for row in rows]
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_another_model_that_calls_itself_none_says_nothing_of_others():
+    posing = entry("posing", {"loss": 0.3, "clid_th": 1.0}, 0.12, clip=99.0, shipped=False)
+    named = by_name(defenses(GOOD, posing))
+    assert "CLIPScore" not in named["good"]["remarks"] + named["none"]["remarks"]
+
+
+def test_parameters_stand_beside_the_name():
+    rate = entry("learning_rate", kid=0.13, params={"scale": 0.25})
+    assert by_name(defenses(rate))["learning_rate"]["parameters"] == "scale=0.25"
+
+
 def test_chance_is_said_instead_of_a_digit():
     found = by_name(defenses(entry("safe", {"loss": 0.0, "clid_th": 0.0}, 0.12)))
     assert found["safe"]["TPR@1%FPR"] == "≤ chance"
@@ -94,7 +130,7 @@ def test_chance_is_said_instead_of_a_digit():
 
 def test_canaries_have_a_column_of_their_own():
     found = by_name(defenses(entry("bare", {"clid_th": 1.0}, 0.12)))
-    assert "[" in found["bare"]["canary TPR"]
+    assert found["bare"]["canary TPR"].endswith(" of 12)")
     (without, *_) = pages([entry("none", canaries=0)])
     assert without.tables["Defenses"][0]["canary TPR"] == "-"
 
@@ -176,6 +212,18 @@ def test_a_page_has_each_figure_once_and_programs_have_all_of_a_row_together():
     assert sorted({*first, *second}) == sorted(page.tables["Defenses"][0])
     assert set(first) & set(second) == {"defense"}
     assert max(len(first), len(second)) <= 10
+
+
+def test_a_page_with_other_line_ends_is_not_what_the_entries_give(tmp_path, capsys):
+    page = Page("x-defenses", "title", ["note"], {"Defenses": [{"defense": "none"}]})
+    path = tmp_path / "x-defenses.md"
+    path.write_bytes(page.markdown().encode())
+    _check([page], tmp_path)
+    for spoilt in (page.markdown().replace("\n", "\r\n"), page.markdown().rstrip() + "\x0b"):
+        path.write_bytes(spoilt.encode())
+        with pytest.raises(ValidationError, match="not what the entries give"):
+            _check([page], tmp_path)
+        assert r"\r\n" in capsys.readouterr().out or spoilt.endswith("\x0b")
 
 
 def test_programs_get_all_tables_as_one():

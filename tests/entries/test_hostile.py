@@ -17,7 +17,9 @@ import pytest
 
 from bench.entries.arrays import file_sha256, write_scores
 from bench.entries.validate import validate
+from bench.plugins import combined_digest
 from bench.stages.metrics import attack_figures
+from bench.trust.permutation import permutation_gate
 
 MOST = 200 * 2**20
 
@@ -411,10 +413,44 @@ quick_recipe = edit(lambda d: d["target"]["recipe"].update(board=False))
 no_checkpoint = edit(lambda d: d["target"].update(at=77))
 named_base = edit(lambda d: d["target"].update(base_label="mini-sd"))
 provisional = edit(lambda d: d.update(provisional=True))
-failed_gate = edit(
-    lambda d: d["seeds"][1]["gates"].append({"name": "blind_captions", "passed": False})
-)
-own_failed_gate = edit(lambda d: outcome(d)["gates"].append({"name": "base", "passed": False}))
+
+
+def gate(document, name, seed=1):
+    return next(one for one in document["seeds"][seed]["gates"] if one["name"] == name)
+
+
+def rate(document, **figures):
+    gate(document, "blind captions")["figures"].update(figures)
+
+
+failed_gate = edit(lambda d: gate(d, "duplicates").update(
+    passed=False, figures={"pictures": 2, "captions": 0, "of_target": 1}))  # fmt: skip
+passed_with_duplicates = edit(lambda d: gate(d, "duplicates")["figures"].update(pictures=2))
+passed_though_seen = edit(lambda d: rate(d, auc=0.99, auc_p=0.005))
+figures_that_clash = edit(lambda d: rate(d, auc=0.99))
+gates_left_out = edit(lambda d: d["seeds"][1]["gates"].clear())
+gate_twice = edit(lambda d: d["seeds"][1]["gates"].append(gate(d, "duplicates")))
+gate_of_another_name = edit(lambda d: gate(d, "duplicates").update(name="[audited](x)"))
+gate_without_figures = edit(lambda d: gate(d, "duplicates").update(figures={}))
+own_gate_left_out = edit(lambda d: outcome(d)["gates"].clear())
+own_gate_written = edit(lambda d: outcome(d)["gates"][0]["figures"].update(mean=0.5))
+control_dropped = edit(lambda d: outcome(d).update(base_control=None))
+
+
+def control_that_finds(e):
+    """Scores of the base that tell members: recomputed, sealed, and a strong attacker is gone."""
+    with np.load(e.scores, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    document = json.loads(e.document.read_text())
+    for seed in range(3):
+        name, member = f"seed{seed}-attacker1-base", arrays[f"seed{seed}-members"]
+        arrays[name] = (member + np.linspace(0, 0.9, len(member))).astype("<f4")
+        one, scores = outcome(document, seed, 1), arrays[name].astype(float)
+        one["base_control"] = attack_figures(scores[member], scores[~member], one["threshold"])
+    e.document.write_text(json.dumps(document))
+    e.put(write_scores(arrays))
+
+
 no_kid = edit(lambda d: d["seeds"][0]["utility"].pop("kid_effnet"))
 utility_outside = edit(lambda d: d["seeds"][0]["utility"]["held_out_loss"].update(value=-1.0))
 another_clip = edit(lambda d: d["seeds"][0].update(clip_digest="0" * 64))
@@ -426,6 +462,38 @@ other_attacker = edit(lambda d: d["attackers"][0].update(label="loss (defended c
 other_defense = edit(lambda d: d["target"]["defense"].update(label="reph"))
 other_data_label = edit(lambda d: d["target"].update(data_label="photos"))
 a_captioner = edit(lambda d: d["attackers"][0].update(captioner_identity="blip"))
+kid_of_nothing = edit(lambda d: d["seeds"][0]["utility"]["kid_effnet"].update(
+    value=0.0, low=0.0, high=0.0))  # fmt: skip
+kid_without_end = edit(lambda d: d["seeds"][0]["utility"]["kid_effnet"].update(high=1e300))
+other_level = edit(lambda d: d["seeds"][0]["utility"]["kid_effnet"].update(level=0.5))
+below_no_distance = edit(lambda d: d["seeds"][0]["utility"].update(fd_effnet64=-3.0))
+more_samples = edit(lambda d: d["seeds"][0]["utility"].update(n=999_999))
+link_for_device = edit(lambda d: d["seeds"][0]["made"].update(device="[free](x)"))
+link_for_version = edit(lambda d: d["provenance"].update(bench="9 [here](x)"))
+long_label = edit(lambda d: d["target"].update(data=None, data_label="x" * 200))
+commit_alone = edit(lambda d: d["provenance"].update(dirty=None))
+other_stages = edit(lambda d: d["target"].update(stage_versions={"x": 1}))
+dealt_from_the_target = edit(lambda d: d["attackers"][0].update(
+    shadow="resplit", label="loss (resplit shadow)"))  # fmt: skip
+no_queries = edit(lambda d: d["attackers"][0].update(queries=0))
+own_reference = edit(lambda d: d["attackers"][0].update(reference_queries=1))
+
+
+def seeds_turned(e):
+    e.edit(lambda d: d["seeds"].reverse())
+
+
+def file_of_nobody(e):
+    """A shipped attack by another hash is called and costs what the shipped one does."""
+
+    def change(document):
+        attack = document["attackers"][0]["attack"]
+        attack.update(file="0" * 64, reads=[], source=combined_digest("0" * 64, []))
+        document["attackers"][0].update(access="black")
+
+    e.edit(change)
+
+
 other_access = edit(lambda d: d["attackers"][0].update(access="black"))
 more_queries = edit(lambda d: d["attackers"][0].update(queries=2))
 other_source = edit(lambda d: d["attackers"][0]["attack"].update(source="0" * 64))
@@ -559,8 +627,18 @@ CORPUS = {
     named_base: "is not that of the shipped mini-sd",
     provisional: "provisional: is true though no seed is missing",
     two_seeds: "seeds: lacks 2",
-    failed_gate: "seed 1: gate blind_captions failed",
-    own_failed_gate: "seed 0, attacker loss: gate base failed",
+    failed_gate: "seed 1: gate duplicates failed",
+    passed_with_duplicates: "seed 1: gate duplicates says other than its figures",
+    passed_though_seen: "seed 1: gate blind captions says other than its figures",
+    figures_that_clash: "seed 1: gate blind captions: its figures do not go together",
+    gates_left_out: "seed 1: gate blind captions is there 0 times",
+    gate_twice: "seeds.1.gates: List should have at most 3",
+    gate_of_another_name: "seeds.1.gates.2: Input tag",
+    gate_without_figures: "figures.pictures: Field required",
+    own_gate_left_out: "seed 0, attacker loss: gate label permutation is missing",
+    own_gate_written: "seed 0, attacker loss: label permutation.figures.mean is 0.5, computed",
+    control_dropped: "seed0-attacker0-base",
+    control_that_finds: "attacker clid_th: gate base control failed: AUC 1.000",
     no_kid: "seeds.0.utility.kid_effnet: Field required",
     utility_outside: "utility.held_out_loss lies outside",
     another_clip: "clip_digest is not that of the CLIP",
@@ -571,6 +649,21 @@ CORPUS = {
     other_attacker: "knows what would call it 'loss'",
     other_defense: "target.defense.label: 'reph' is not made of its parts",
     other_data_label: "scenes:n=120 is labelled 'photos'",
+    kid_of_nothing: "utility.kid_effnet has no credible interval",
+    kid_without_end: "utility.kid_effnet has no credible interval",
+    other_level: "has an interval at 0.5, not 0.95",
+    below_no_distance: "utility.fd_effnet64 is -3, no distance",
+    more_samples: "utility of 999999 of",
+    link_for_device: "made.device: Value error, is no plain name",
+    link_for_version: "provenance.bench: String should match",
+    long_label: "target.data_label: ",
+    commit_alone: "provenance: has a commit and no dirty flag",
+    other_stages: "target.stage_versions: names other stages",
+    dealt_from_the_target: "attacker loss (resplit shadow): its shadow was dealt",
+    no_queries: "0 queries, of the shipped attack 1",
+    own_reference: "1 queries of a reference do not go with",
+    seeds_turned: "seeds 2, 1, 0 are not in rising order",
+    file_of_nobody: "access is black, of the shipped attack grey",
     a_captioner: "captioner_identity belongs to",
     other_access: "access is black, of the shipped attack grey",
     more_queries: "2 queries, of the shipped attack 1",
@@ -626,6 +719,9 @@ def enlarge(e, n: int) -> None:
         member = rng.permutation(2 * n) < n
         arrays[f"seed{seed}-ids"] = np.array([f"p{i:05}" for i in range(2 * n)])
         arrays[f"seed{seed}-members"] = member
+        for one in document["seeds"][seed]["gates"]:
+            if one["name"].startswith("blind"):
+                one["figures"].update(members=n, holdouts=n)
         for number, one in enumerate(document["seeds"][seed]["attackers"]):
             for of, place in (("target", "metrics"), ("base", "base_control")):
                 if one[place] is None:
@@ -634,6 +730,8 @@ def enlarge(e, n: int) -> None:
                 arrays[f"seed{seed}-attacker{number}-{of}"] = scores
                 double = scores.astype(float)
                 one[place] = attack_figures(double[member], double[~member], one["threshold"])
+                if of == "target":
+                    one["gates"] = [permutation_gate(double, member)._asdict()]
     e.document.write_text(json.dumps(document))
     e.put(write_scores(arrays))
 
@@ -651,8 +749,15 @@ def changed_text(document):
             lambda d: d["target"]["defense"]["parts"][0].update(shipped=True, text=None),
             "no defense 'loud' is shipped",
         ),
+        (
+            lambda d: (
+                d["target"]["defense"].update(label="dp_sgd"),
+                d["target"]["defense"]["parts"][0].update(label="dp_sgd"),
+            ),
+            "is labelled 'dp_sgd', which does not begin with its name",
+        ),
     ],
-    ids=["changed_text", "said_to_be_shipped"],
+    ids=["changed_text", "said_to_be_shipped", "called_like_a_shipped_one"],
 )
 def test_a_plugin_of_one_s_own_is_held_to_its_hash(change, line, own, cli):
     own.edit(change)

@@ -1,4 +1,4 @@
-"""Was it measured as boards ask for: seeds, recipe, base, gates, utility?"""
+"""Was it measured as boards ask for: seeds, recipe, base, utility?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from bench.models.base import EMBEDDED, base_folder, base_identity
 from bench.training.recipe import RECIPES, Recipe, variants
 
 Flaw = tuple[str, str, str]
+LEVEL = 0.95
+LARGEST = 1e5
+"""What no distance, score or loss of a working model comes near to."""
 
 
 def check(entry: Entry) -> Iterator[Flaw]:
@@ -21,7 +24,7 @@ def check(entry: Entry) -> Iterator[Flaw]:
     yield from _recipe(entry)
     yield from _base(entry)
     yield from _utility(entry)
-    yield from _gates(entry)
+    yield from _shadow(entry)
 
 
 def _seeds(entry: Entry) -> Iterator[Flaw]:
@@ -65,23 +68,34 @@ def _base(entry: Entry) -> Iterator[Flaw]:
 
 def _utility(entry: Entry) -> Iterator[Flaw]:
     for seed in entry.about.seeds:
-        where = f"seed {seed.seed}"
-        for name, figure in seed.utility:
-            if isinstance(figure, Measure) and not figure.low <= figure.value <= figure.high:
-                yield where, f"utility.{name} lies outside its interval", AGAIN
-        judged = seed.utility.clip and seed.utility.clip.digest
+        where, utility = f"seed {seed.seed}", seed.utility
+        for name, figure in utility:
+            if isinstance(figure, Measure) and (flaw := _measure(figure)):
+                yield where, f"utility.{name} {flaw}", AGAIN
+            elif name.startswith("fd_") and not 0 <= figure <= LARGEST:
+                yield where, f"utility.{name} is {figure:g}, no distance", AGAIN
+        if utility.n > entry.about.target.sampling.n:
+            yield where, f"utility of {utility.n} of {entry.about.target.sampling.n} samples", AGAIN
+        judged = utility.clip and utility.clip.digest
         if seed.clip_digest != judged:
             yield where, "clip_digest is not that of the CLIP in utility", AGAIN
         if (seed.training is None) != (entry.about.target.at == 0):
             yield where, "training does not go with target.at", AGAIN
 
 
-def _gates(entry: Entry) -> Iterator[Flaw]:
-    todo = "the row cannot be ranked; look at what the gate says of data and attack"
-    for seed in entry.about.seeds:
-        failed = [(f"seed {seed.seed}", gate.name) for gate in seed.gates if not gate.passed]
-        for label, outcome in zip(entry.attackers, seed.attackers, strict=True):
-            where = f"seed {seed.seed}, attacker {label}"
-            failed += [(where, gate.name) for gate in outcome.gates if not gate.passed]
-        for where, name in failed:
-            yield where, f"gate {name} failed", todo
+def _measure(figure: Measure) -> str | None:
+    """A figure with an interval that a stage can have given."""
+    if not figure.low <= figure.value <= figure.high:
+        return "lies outside its interval"
+    if figure.level != LEVEL:
+        return f"has an interval at {figure.level:g}, not {LEVEL}"
+    if max(abs(figure.low), abs(figure.high)) > LARGEST or figure.low == figure.high:
+        return "has no credible interval"
+    return None
+
+
+def _shadow(entry: Entry) -> Iterator[Flaw]:
+    for attacker in entry.about.attackers:
+        if attacker.shadow == "resplit":
+            what = "its shadow was dealt from the target's own pairs"
+            yield f"attacker {attacker.label}", what, "for comparison only: leave it out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -27,6 +28,8 @@ def check(entry: Entry) -> Iterator[Flaw]:
         if flaw := _source(kind, plugin) or (plugin.shipped and _called(kind, plugin)):
             wrong.append(plugin)
             yield where, flaw, AGAIN
+    if entry.about.target.stage_versions.keys() != STAGE_VERSIONS.keys():
+        yield "target.stage_versions", "names other stages than this bench has", AGAIN
     defense = entry.about.target.defense
     if defense.label != "+".join(part.label for part in defense.parts):
         yield "target.defense.label", f"{shown(defense.label)} is not made of its parts", AGAIN
@@ -42,7 +45,8 @@ def stale(entry: Entry) -> Iterator[Flaw]:
         if known and not _current(kind, plugin):
             what = f"stale: {plugin.name} has been changed since"
             yield where, what, "run and submit again to have the current code measured"
-    if entry.about.target.stage_versions != STAGE_VERSIONS:
+    versions = entry.about.target.stage_versions
+    if versions.keys() == STAGE_VERSIONS.keys() and versions != STAGE_VERSIONS:
         yield "target.stage_versions", "stale: stages compute otherwise now", "run again"
 
 
@@ -80,10 +84,17 @@ def _source(kind: Kind, plugin: Plugin) -> str | None:
             return "a shipped plugin brings no text of its own"
         known = plugin.name in _shipped(kind)
         return None if known else f"no {kind} {shown(plugin.name)} is shipped"
+    return _own(kind, plugin)
+
+
+def _own(kind: Kind, plugin: Plugin) -> str | None:
+    """One that is not shipped: it brings its text and cannot be taken for one that is."""
     if plugin.text is None:
         return "a plugin that is not shipped must bring its text"
     if plugin.name in _shipped(kind):
         return f"{shown(plugin.name)} is the name of a shipped {kind}; call yours otherwise"
+    if not re.fullmatch(re.escape(plugin.name) + r"([-\[].*)?", plugin.label):
+        return f"is labelled {shown(plugin.label)}, which does not begin with its name"
     digest = hashlib.sha256(plugin.text.encode()).hexdigest()
     return None if digest == plugin.file else "text is not what file is the hash of"
 
@@ -103,14 +114,13 @@ def _called(kind: Kind, plugin: Plugin) -> str | None:
 def _made(kind: Kind, plugin: Plugin) -> Any:
     """The shipped plugin with these parameters, to be asked for its name and cost only.
 
-    None where that cannot be told here: its file has been changed since, or reads one of its
-    author's. ValueError for parameters that it does not take.
+    As it is today: what was measured with earlier code is called and costs the same, or is to be
+    measured again. None where it reads a file of its author's. ValueError for parameters that it
+    does not take.
     """
     from pydantic import TypeAdapter
 
     found = _shipped(kind)[plugin.name]
-    if not _current(kind, plugin):
-        return None
     if set(plugin.params) != {name for name, _, _ in found.params()}:
         raise ValueError(plugin.name)
     try:
@@ -136,8 +146,10 @@ def _costs(attacker: Attacker, entry: Entry, made: Any) -> str | None:
     if attacker.access != made.access:
         return f"access is {attacker.access}, of the shipped attack {made.access}"
     most = made.queries and made.queries * attacker.replays
-    if most is not None and attacker.queries > most:
+    if most is not None and not 0 < attacker.queries <= most:
         return f"{attacker.queries} queries, of the shipped attack {most}"
+    if bool(attacker.reference_queries) != made.reads_reference:
+        return f"{attacker.reference_queries} queries of a reference do not go with its parameters"
     return _threshold(made.threshold, [entry.outcome(attacker.label, s) for s in entry.seeds])
 
 
