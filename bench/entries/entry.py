@@ -103,11 +103,7 @@ class Entry:
     @cached_property
     def model(self) -> str:
         """Hash of what was attacked: the same for two entries of one model, by whatever code."""
-        target = self.about.target.model_dump(
-            mode="json", exclude={"defense", "data", "data_label", "base_label", "stage_versions"}
-        )
-        parts = [[part.name, part.params] for part in self.about.target.defense.parts]
-        return digest({**target, "defense": parts})
+        return model_hash(self.about.target.model_dump(mode="json"))
 
     def results(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """(card, result) of every attacker and seed, as `bench.boards.rows.collect` takes them.
@@ -163,6 +159,14 @@ class Entry:
         ids, member, _ = self._pairs(seed)
         stored = self.arrays[f"seed{seed}-attacker{self._number(attacker)}-{of}"]
         return parted(stored, ids, member, self.about.target.canaries, canaries=canaries)
+
+
+def model_hash(target: Mapping[str, Any]) -> str:
+    """Of a `target` as entries have it, without names and code."""
+    apart = ("defense", "data", "data_label", "base_label", "stage_versions")
+    known = {key: value for key, value in target.items() if key not in apart}
+    parts = [[part["name"], part["params"]] for part in target["defense"]["parts"]]
+    return digest(known | {"defense": parts})
 
 
 def parted(

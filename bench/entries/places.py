@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.entries.collect import Model
+from bench.entries.entry import model_hash
 from bench.entries.load import load
 from bench.entries.schema import DOCUMENT, SCORES
 from bench.entries.sealing import digest, text_of
@@ -46,7 +47,7 @@ def check_place(out: Path, document: Mapping[str, Any]) -> None:
     if not place.exists():
         return
     try:
-        other = load(place).model != digest(document["target"])
+        other = load(place).model != model_hash(document["target"])
     except ValidationError:
         other = any(path.name not in (DOCUMENT, SCORES) for path in place.iterdir())
     if other:
