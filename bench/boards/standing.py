@@ -83,7 +83,7 @@ class Standing:
     @property
     def parameters(self) -> str:
         """What the label leaves out, too."""
-        told = (f"{k}={v}" for part in self._parts for k, v in part.params.items())
+        told = (f"{k}={v}" for part in self._parts for k, v in part.params.items() if v != "")
         return ", ".join(told) or "-"
 
     @property
