@@ -173,7 +173,9 @@ def _around(value: float, draws: Any) -> tuple[float, float, float]:
 
 
 def _percent(one: Standing) -> str:
-    """No digit inside the band of attackers who know nothing."""
+    """No digit inside the band of attackers who know nothing, or of too few pairs."""
+    if one.quality == "refused":
+        return "refused"
     if one.worst.tpr.value <= one.chance.high:
         return "≤ chance"
     return _interval(one.worst.tpr.estimate(), 100, 1)

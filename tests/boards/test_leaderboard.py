@@ -101,6 +101,7 @@ def test_a_row_of_too_few_pairs_is_not_ranked_and_few_are_told():
     (page, *_) = pages(few)
     assert {one["rank"] for one in page.tables["Defenses"]} == {"-"}
     assert "300 hold-outs, too few" in page.tables["Defenses"][0]["remarks"]
+    assert page.tables["Defenses"][0]["TPR@1%FPR"] == "refused"
     assert "5 of 500 hold-outs decide it" in board(GOOD)[0].markdown()
 
 
