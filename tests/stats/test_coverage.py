@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from bench import stats
+from bench.stats.ranks import frontier_gains, lower_frontier
 
 SETS = 300
 CASES = [(n, auc) for n in (500, 2500) for auc in (0.55, 0.65, 0.75)]
@@ -67,3 +68,24 @@ def test_the_shortcut_would_fail(binormal, true_tpr):
         for m, h in (binormal(rng, 2500, 2500, 0.75) for _ in range(SETS))
     ]
     assert coverage(shortcut, true_tpr(0.75, 0.01)) < 0.75
+
+
+def test_frontier_gains():
+    """Nine models 5 points below an undefended path, all measured with errors in both figures."""
+    rng = np.random.default_rng(0)
+    path, models = np.linspace(0.12, 0.17, 8)[:, None], np.linspace(0.125, 0.165, 9)[:, None]
+    truth = (path, 30 - 600 * (path - 0.12), models, 25 - 600 * (models - 0.12))
+    held = []
+    for _ in range(SETS):
+        seen = moved(rng, truth, 1)
+        kept = lower_frontier(seen[0][:, 0], seen[1][:, 0])
+        costs, leaks, *own = moved(rng, seen, 400)
+        low, high = np.quantile(frontier_gains(costs[kept], leaks[kept], *own), [0.025, 0.975], 1)
+        held.append((low <= 5.0) & (high >= 5.0))
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
+def moved(rng, figures, draws):
+    """KIDs with errors of .002 and leaks with errors of 2 points, in turns."""
+    errors = (0.002, 2.0, 0.002, 2.0)
+    return [x + e * rng.normal(size=(len(x), draws)) for x, e in zip(figures, errors, strict=True)]
