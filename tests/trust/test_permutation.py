@@ -57,3 +57,11 @@ def test_figures_that_favour_one_side_fail(monkeypatch):
     gate = permutation_gate(RNG.integers(0, 3, 400), np.arange(400) < 200)
     assert not gate.passed
     assert gate.figures["draws"] == MORE
+
+
+def test_an_auc_of_the_row_that_is_not_that_of_its_ranks_fails(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores, members = rng.normal(size=200), np.arange(200) < 100
+    assert permutation_gate(scores, members).passed
+    monkeypatch.setattr("bench.trust.permutation.auc", lambda *sides: 0.99)
+    assert not permutation_gate(scores, members).passed
